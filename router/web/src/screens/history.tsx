@@ -1,0 +1,185 @@
+// What was said. Only what is on screen is in the page, however long the conversation is.
+
+import { Virtualizer, type VirtualizerHandle } from "virtua/solid";
+import { createEffect, createMemo, createSignal, on, onCleanup, onMount, Show, untrack } from "solid-js";
+import { t } from "../i18n";
+import { hasOlder, unread, type Kept } from "../store/state";
+import { Down } from "../ui/icons";
+import type { Model } from "../view/model";
+import { personName, titleOf } from "../view/titles";
+import { MessageRow, type Line } from "./message";
+
+/** From the newest, in pixels: still counts as being there. */
+const NEAR = 48;
+/** From the oldest, in pixels: more are fetched. */
+const FETCH_WITHIN = 1_200;
+/** Unread ones are shown from the first on, if they are not more than this. */
+const MARK_WITHIN = 140;
+
+const keyOf = (line: Line | undefined): string | number | undefined =>
+  line === undefined ? undefined : "seq" in line ? line.seq : line.client_message_id;
+
+export const History = (props: { model: Model; id: string; kept: Kept }) => {
+  let box!: HTMLDivElement;
+  let list: VirtualizerHandle | undefined;
+  const [atNewest, setAtNewest] = createSignal(true);
+  const [announced, setAnnounced] = createSignal("");
+  const [busy, setBusy] = createSignal(false);
+  const visible = () => document.visibilityState === "visible";
+
+  // Where "new messages" stands. It stays for as long as the conversation is open.
+  const opened = untrack(() => ({ count: unread(props.kept), read: props.kept.read }));
+  const [newFrom, setNewFrom] = createSignal(opened.count > 0 ? opened.read + 1 : null);
+  // The place to begin at, until it is reached or too far away.
+  let seekMark = opened.count > 0 && opened.count <= MARK_WITHIN;
+
+  const lines = createMemo<{ all: Line[]; shift: boolean }>(
+    (before) => {
+      const all: Line[] = [...props.kept.messages, ...props.model.unsent(props.id)];
+      const shift =
+        before.all.length > 0 && all.length !== before.all.length && keyOf(all[0]) !== keyOf(before.all[0]) && keyOf(all.at(-1)) === keyOf(before.all.at(-1));
+      return { all, shift };
+    },
+    { all: [], shift: false },
+  );
+
+  const older = (): void => {
+    if (hasOlder(props.kept) && props.kept.older.is === "idle") props.model.dispatch({ is: "older", conversation_id: props.id });
+  };
+
+  const toNewest = (): void => {
+    const last = lines().all.length - 1;
+    if (last >= 0) list?.scrollToIndex(last, { align: "end" });
+  };
+
+  const toMark = (): boolean => {
+    const from = newFrom();
+    if (from === null) return false;
+    const at = lines().all.findIndex((l) => "seq" in l && l.seq >= from);
+    if (at < 0 || (at === 0 && hasOlder(props.kept) && props.kept.floor > from)) return false;
+    list?.scrollToIndex(at, { align: "start", offset: -96 });
+    return true;
+  };
+
+  /** Marks as read what is on screen while somebody looks. */
+  const look = (): void => {
+    if (!visible() || list === undefined) return;
+    const { all } = lines();
+    const messages = props.kept.messages;
+    const at = atNewest() ? messages.length - 1 : Math.min(list.findItemIndex(list.scrollOffset + list.viewportSize), messages.length - 1);
+    const line = all[at];
+    if (line !== undefined && "seq" in line && line.seq > props.kept.read) props.model.read(props.id, line.seq);
+  };
+
+  const scrolled = (): void => {
+    if (list === undefined) return;
+    setAtNewest(list.scrollSize - list.scrollOffset - list.viewportSize < NEAR);
+    if (list.scrollOffset < FETCH_WITHIN) older();
+    look();
+  };
+
+  createEffect(
+    on(
+      lines,
+      ({ all, shift }, before) => {
+        const last = all.at(-1);
+        const grew = before !== undefined && keyOf(last) !== keyOf(before.all.at(-1));
+        const own = last !== undefined && (!("seq" in last) || last.sender_id === props.model.me);
+        queueMicrotask(() => {
+          if (seekMark) {
+            if (toMark()) seekMark = false;
+            else toNewest();
+          } else if (!shift && (atNewest() || (grew && own && before.all.length < all.length))) toNewest();
+          look();
+          if (box.scrollHeight <= box.clientHeight + FETCH_WITHIN) older();
+        });
+        if (grew && before.all.length > 0) announce(last);
+      },
+    ),
+  );
+
+  const announce = (line: Line | undefined): void => {
+    if (line === undefined || !("seq" in line) || line.sender_id === props.model.me) return;
+    if (!visible() && newFrom() === null) setNewFrom(line.seq);
+    setAnnounced(t("announce.message", { name: personName(props.model, line.sender_id), text: line.text.slice(0, 300) }));
+  };
+
+  // What is shown is told to the other tabs, which so keep what this one needs.
+  createEffect(
+    on(atNewest, (newest) => props.model.view(props.id, newest)),
+  );
+  onMount(() => {
+    const sized = new ResizeObserver(() => {
+      if (untrack(atNewest) && !seekMark) toNewest();
+    });
+    sized.observe(box);
+    const seen = (): void => {
+      props.model.view(props.id, untrack(atNewest));
+      if (visible()) look();
+      else if (unread(props.kept) === 0) setNewFrom(null);
+    };
+    document.addEventListener("visibilitychange", seen);
+    older();
+    onCleanup(() => {
+      sized.disconnect();
+      document.removeEventListener("visibilitychange", seen);
+    });
+  });
+  // Skeletons and spinners only where the wait is felt.
+  createEffect(() => {
+    const waits = props.kept.older.is === "asked" || props.kept.older.is === "waits";
+    if (!waits) return setBusy(false);
+    const timer = setTimeout(() => setBusy(true), 300);
+    onCleanup(() => clearTimeout(timer));
+  });
+
+  const waiting = () => (atNewest() ? 0 : unread(props.kept));
+  const beginning = () => {
+    if (props.kept.info.kind === "direct") return t("chat.beginning.direct", { name: titleOf(props.model, props.kept) });
+    return props.kept.info.first_seq > 1 ? t("chat.beginning.joined") : t("chat.beginning");
+  };
+
+  return (
+    <div class="history-place">
+      <div ref={box} class="history" tabindex="0" role="region" aria-label={t("chat.messages")} aria-busy={busy()}>
+        <div class="history-space" />
+        <Show when={!hasOlder(props.kept)}>
+          <p class="beginning">
+            <bdi>{beginning()}</bdi>
+          </p>
+        </Show>
+        <Virtualizer ref={(handle) => (list = handle)} scrollRef={box} data={lines().all} shift={lines().shift} onScroll={scrolled} itemSize={44} bufferSize={400}>
+          {(line, index) => (
+            <MessageRow
+              model={props.model}
+              line={line}
+              before={lines().all[index() - 1]}
+              after={lines().all[index() + 1]}
+              kind={props.kept.info.kind}
+              newFrom={newFrom()}
+            />
+          )}
+        </Virtualizer>
+      </div>
+      <Show when={busy()}>
+        <div class="history-busy" role="status" aria-label={t("loading")}>
+          <i />
+        </div>
+      </Show>
+      <Show when={!atNewest()}>
+        <button type="button" class="latest" onClick={toNewest}>
+          <Show when={waiting() > 0}>
+            <span class="latest-count">{t("chat.latest.new", { count: waiting() })}</span>
+          </Show>
+          <span class="latest-arrow" title={t("chat.latest")} aria-label={t("chat.latest")} role="img">
+            <Down />
+          </span>
+        </button>
+      </Show>
+      <div class="unseen" aria-live="polite">
+        {announced()}
+      </div>
+    </div>
+  );
+};
+

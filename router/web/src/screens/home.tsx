@@ -1,0 +1,115 @@
+// One's conversations: list and conversation side by side, on a phone one of them.
+
+import { createEffect, createSignal, lazy, Match, onCleanup, onMount, Show, Suspense, Switch } from "solid-js";
+import { t } from "../i18n";
+import { unread } from "../store/state";
+import { Mark } from "../ui/icons";
+import type { Model } from "../view/model";
+import { go, open, place, up } from "../view/place";
+import { startShortcuts } from "../view/shortcuts";
+import { Conversation } from "./conversation";
+import { List } from "./list";
+
+const NewDialog = lazy(() => import("./new"));
+const Settings = lazy(() => import("./settings"));
+const Keys = lazy(() => import("./keys"));
+
+export const Home = (props: { model: Model }) => {
+  const [isNew, setNew] = createSignal(false);
+  const [help, setHelp] = createSignal(false);
+  const [searching, setSearching] = createSignal(0);
+  const current = () => {
+    const at = place();
+    return at.is === "conversation" ? at.id : null;
+  };
+
+  const step = (by: number, only: "all" | "unread"): void => {
+    const ids = props.model.order().filter((id) => {
+      const kept = props.model.conversation(id);
+      return only === "all" || id === current() || (kept !== undefined && unread(kept) > 0);
+    });
+    const at = ids.indexOf(current() ?? "");
+    const next = ids[at < 0 ? 0 : (at + by + ids.length) % ids.length];
+    if (next !== undefined) open(next);
+  };
+
+  onMount(() => {
+    onCleanup(
+      startShortcuts({
+        search: () => setSearching(searching() + 1),
+        new: () => setNew(true),
+        next: () => step(1, "all"),
+        previous: () => step(-1, "all"),
+        unread: () => step(1, "unread"),
+        details: () => {
+          const at = place();
+          if (at.is === "conversation") go({ ...at, details: !at.details });
+        },
+        settings: () => go({ is: "settings" }),
+        compose: () => document.querySelector<HTMLTextAreaElement>(".composer textarea")?.focus(),
+        help: () => setHelp(true),
+        close: () => {
+          if (current() !== null) up();
+        },
+      }),
+    );
+    const looked = (): void => {
+      if (document.visibilityState === "visible") props.model.hurry();
+      if (current() === null) props.model.view(null, true);
+    };
+    const leaving = (): void => props.model.unview();
+    document.addEventListener("visibilitychange", looked);
+    addEventListener("pagehide", leaving);
+    onCleanup(() => {
+      document.removeEventListener("visibilitychange", looked);
+      removeEventListener("pagehide", leaving);
+    });
+  });
+  createEffect(() => {
+    if (props.model.ready() && current() === null) props.model.view(null, true);
+  });
+  createEffect(() => {
+    const waiting = props.model.unreadTotal();
+    document.title = waiting > 0 ? `(${waiting}) Skep` : "Skep";
+    if (waiting > 0) void navigator.setAppBadge?.(waiting).catch(() => {});
+    else void navigator.clearAppBadge?.().catch(() => {});
+  });
+  onCleanup(() => {
+    document.title = "Skep";
+  });
+
+  return (
+    <div class={`home ${current() === null ? "home-list" : "home-conversation"}`}>
+      <List model={props.model} current={current()} onNew={() => setNew(true)} searching={searching()} />
+      <main class="pane" aria-label={t("chat.messages")}>
+        <Switch>
+          <Match when={current()}>
+            {(id) => (
+              <Show when={id()} keyed>
+                {(keyed) => <Conversation model={props.model} id={keyed} />}
+              </Show>
+            )}
+          </Match>
+          <Match when={true}>
+            <div class="nothing">
+              <Mark size={56} />
+              <p class="nothing-title">{t("pick.none")}</p>
+              <p class="nothing-lead">{t("pick.none.lead", { key: /Mac/.test(navigator.platform) ? "⌘K" : "Ctrl K" })}</p>
+            </div>
+          </Match>
+        </Switch>
+      </main>
+      <Suspense>
+        <Show when={isNew()}>
+          <NewDialog model={props.model} onClose={() => setNew(false)} />
+        </Show>
+        <Show when={place().is === "settings"}>
+          <Settings model={props.model} onClose={up} />
+        </Show>
+        <Show when={help()}>
+          <Keys onClose={() => setHelp(false)} />
+        </Show>
+      </Suspense>
+    </div>
+  );
+};

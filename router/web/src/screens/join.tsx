@@ -1,0 +1,105 @@
+// The page behind a channel's link: what it is, and one button. Also for who has no account yet.
+
+import { createResource, createSignal, Match, Show, Switch } from "solid-js";
+import { t } from "../i18n";
+import { ApiError } from "../net/http";
+import { safeName } from "../text/names";
+import { Avatar } from "../ui/avatar";
+import { Button } from "../ui/button";
+import { model, stranger } from "../view/app";
+import { sentence } from "../view/errors";
+import { go, open, place } from "../view/place";
+import { SignIn } from "./sign-in";
+
+export default function Join() {
+  const code = () => {
+    const at = place();
+    return at.is === "join" ? at.code : "";
+  };
+  const [problem, setProblem] = createSignal("");
+  const [busy, setBusy] = createSignal(false);
+  const [preview, { refetch }] = createResource(code, (asked) => stranger.preview(asked));
+  const lost = () => preview.error instanceof ApiError && preview.error.code === "not_found";
+  const title = () => safeName(preview.latest?.title ?? "") || t("new.channel");
+
+  const join = async (): Promise<void> => {
+    const current = model();
+    if (current === null || busy()) return;
+    setBusy(true);
+    setProblem("");
+    try {
+      const conversation = await current.http.join(code());
+      current.listed(conversation);
+      go({ is: "conversation", id: conversation.conversation_id, details: false }, true);
+    } catch (error) {
+      setProblem(error instanceof ApiError && error.code === "not_allowed" ? t("link.removed") : sentence(error));
+    } finally {
+      setBusy(false);
+    }
+  };
+  const isMember = () => {
+    const id = preview.latest?.conversation_id;
+    const kept = id === undefined ? undefined : model()?.conversation(id);
+    return kept !== undefined && kept.left === null;
+  };
+  const about = () => (
+    <>
+      <Avatar id={preview.latest?.conversation_id ?? ""} name={title()} image={null} size="xl" />
+      <h1 class="card-title">
+        <bdi>{title()}</bdi>
+      </h1>
+      <Show when={preview.latest?.topic}>{(topic) => <p class="profile-topic" dir="auto">{topic()}</p>}</Show>
+      <p class="profile-line">{t("chat.members", { count: preview.latest?.member_count ?? 0 })}</p>
+    </>
+  );
+
+  return (
+    <Switch>
+      <Match when={preview.error}>
+        <main class="welcome">
+          <div class="card card-centre">
+            <h1 class="card-title">{lost() ? t("link.gone") : t("link.title")}</h1>
+            <p class="note">{lost() ? t("link.gone.lead") : sentence(preview.error)}</p>
+            <Show when={!lost()}>
+              <Button look="main" onClick={() => void refetch()}>{t("retry")}</Button>
+            </Show>
+            <Button onClick={() => go({ is: "list" })}>{t("link.home")}</Button>
+          </div>
+        </main>
+      </Match>
+      <Match when={preview.latest !== undefined && model() === null}>
+        <SignIn
+          above={
+            <>
+              {about()}
+              <p class="note">{t("join.after", { title: title() })}</p>
+            </>
+          }
+        />
+      </Match>
+      <Match when={preview.latest !== undefined}>
+        <main class="welcome">
+          <div class="card card-centre">
+            {about()}
+            <Show when={problem() !== ""}>
+              <p class="form-error" role="alert">{problem()}</p>
+            </Show>
+            <Show
+              when={isMember()}
+              fallback={
+                <Button look="main" class="button-wide" busy={busy()} onClick={() => void join()}>
+                  {t("link.join")}
+                </Button>
+              }
+            >
+              <Button look="main" class="button-wide" onClick={() => open(preview.latest?.conversation_id ?? "")}>
+                {t("link.open")}
+              </Button>
+            </Show>
+            <Button look="plain" class="button-wide" onClick={() => go({ is: "list" })}>{t("link.home")}</Button>
+          </div>
+        </main>
+      </Match>
+    </Switch>
+  );
+}

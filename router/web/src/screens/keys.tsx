@@ -1,0 +1,30 @@
+// The list of shortcuts.
+
+import { For } from "solid-js";
+import { t, type Key } from "../i18n";
+import { Dialog } from "../ui/dialog";
+import { KEYS } from "../view/shortcuts";
+
+export default function Keys(props: { onClose: () => void }) {
+  const rows: [Key, string[]][] = [
+    ...Object.entries(KEYS).map(([action, keys]): [Key, string[]] => [`keys.${action}` as Key, keys]),
+    ["keys.send", ["Enter"]],
+    ["keys.newline", ["Shift", "Enter"]],
+  ];
+  return (
+    <Dialog open title={t("keys.title")} onClose={props.onClose}>
+      <dl class="keys">
+        <For each={rows}>
+          {([name, keys]) => (
+            <div class="keys-row">
+              <dt>{t(name)}</dt>
+              <dd>
+                <For each={keys}>{(key) => <kbd>{key}</kbd>}</For>
+              </dd>
+            </div>
+          )}
+        </For>
+      </dl>
+    </Dialog>
+  );
+}

@@ -1,0 +1,241 @@
+// About oneself and this device.
+
+import { RadioGroup } from "@kobalte/core/radio-group";
+import { Switch } from "@kobalte/core/switch";
+import { createResource, createSignal, For, Show } from "solid-js";
+import { chooseLanguage, language, LANGUAGES, t, type Language } from "../i18n";
+import { ApiError } from "../net/http";
+import type { Me } from "../protocol";
+import { ago } from "../text/time";
+import { Button } from "../ui/button";
+import { ask, Dialog } from "../ui/dialog";
+import { Field } from "../ui/field";
+import { say, sayError } from "../ui/toast";
+import { logOut } from "../view/app";
+import { blockedBy } from "../view/blocks";
+import { fieldErrors, sentence } from "../view/errors";
+import type { Model } from "../view/model";
+import { canNotify, notificationsWanted, wantNotifications } from "../view/notify";
+import { go } from "../view/place";
+import { chooseTheme, theme, type Theme } from "../view/theme";
+import { personName } from "../view/titles";
+import PickImage from "./pick-image";
+import { Strength } from "./sign-in";
+
+export default function Settings(props: { model: Model; onClose: () => void }) {
+  const leave = async (): Promise<void> => {
+    const count = props.model.unsentTotal();
+    const lead = t("settings.logout.lead") + (count > 0 ? ` ${t("settings.logout.unsent", { count })}` : "");
+    if (!(await ask({ title: t("settings.logout.confirm"), lead, yes: t("settings.logout"), danger: true }))) return;
+    go({ is: "list" }, true);
+    await logOut();
+  };
+  return (
+    <Dialog open title={t("settings.title")} onClose={props.onClose}>
+      <div class="stack settings">
+        <Profile model={props.model} />
+        <Look />
+        <Notifications />
+        <Devices model={props.model} />
+        <Blocked model={props.model} />
+        <Password model={props.model} />
+        <div class="actions">
+          <Button look="danger" onClick={() => void leave()}>{t("settings.logout")}</Button>
+        </div>
+      </div>
+    </Dialog>
+  );
+}
+
+const Profile = (props: { model: Model }) => {
+  const [me, { mutate }] = createResource(() => props.model.http.me().catch((error: unknown) => (sayError(error), null)));
+  const [name, setName] = createSignal<string | null>(null);
+  const [wrong, setWrong] = createSignal<string | undefined>();
+  const learned = (now: Me): void => {
+    mutate(now);
+    props.model.learn([now]);
+    setName(null);
+    say(t("saved"));
+  };
+  const shown = () => name() ?? me()?.display_name ?? "";
+  const save = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    setWrong(undefined);
+    try {
+      learned(await props.model.http.rename(shown().trim()));
+    } catch (error) {
+      setWrong(fieldErrors(error)["display_name"] ?? sentence(error));
+    }
+  };
+  const picked = async (image: Blob | null): Promise<void> => {
+    try {
+      learned(await (image === null ? props.model.http.removeImage() : props.model.http.setImage(image)));
+    } catch (error) {
+      sayError(error);
+    }
+  };
+  return (
+    <section aria-label={t("settings.profile")}>
+      <Show when={me()} fallback={<div class="settings-wait" />}>
+        {(known) => (
+          <form class="stack" onSubmit={(event) => void save(event)}>
+            <PickImage id={known().user_id} name={known().display_name} current={known().image_url} onPicked={(image) => void picked(image)} />
+            <p class="profile-line profile-centre">
+              @{known().username} · {known().email}
+            </p>
+            <Field name="display_name" label={t("field.display_name")} value={shown()} onInput={setName} error={wrong()} maxLength={64} hint={t("field.display_name.hint")} />
+            <Show when={shown().trim() !== known().display_name}>
+              <div class="dialog-buttons">
+                <Button onClick={() => setName(null)}>{t("cancel")}</Button>
+                <Button look="main" type="submit">{t("save")}</Button>
+              </div>
+            </Show>
+          </form>
+        )}
+      </Show>
+    </section>
+  );
+};
+
+const Choice = <T extends string>(props: { label: string; value: T; options: [T, string][]; onChange: (value: T) => void }) => (
+  <RadioGroup class="choice" value={props.value} onChange={(value) => props.onChange(value as T)}>
+    <RadioGroup.Label class="field-label">{props.label}</RadioGroup.Label>
+    <div class="choice-row">
+      <For each={props.options}>
+        {([value, name]) => (
+          <RadioGroup.Item value={value} class="choice-item">
+            <RadioGroup.ItemInput class="choice-input" />
+            <RadioGroup.ItemLabel class="choice-label">{name}</RadioGroup.ItemLabel>
+          </RadioGroup.Item>
+        )}
+      </For>
+    </div>
+  </RadioGroup>
+);
+
+const Look = () => (
+  <section class="stack" aria-label={t("settings.look")}>
+    <h3 class="section-title">{t("settings.look")}</h3>
+    <Choice<Theme>
+      label={t("settings.theme")}
+      value={theme()}
+      options={[["system", t("settings.theme.system")], ["light", t("settings.theme.light")], ["dark", t("settings.theme.dark")]]}
+      onChange={chooseTheme}
+    />
+    <Choice<Language>
+      label={t("settings.language")}
+      value={language()}
+      options={Object.entries(LANGUAGES) as [Language, string][]}
+      onChange={(chosen) => void chooseLanguage(chosen).catch(sayError)}
+    />
+  </section>
+);
+
+const Notifications = () => (
+  <section class="stack" aria-label={t("settings.notifications")}>
+    <h3 class="section-title">{t("settings.notifications")}</h3>
+    <Show when={canNotify() !== "no"} fallback={<p class="note">{t("settings.notifications.denied")}</p>}>
+      <Switch class="switch" checked={notificationsWanted()} onChange={(on) => void wantNotifications(on)}>
+        <span class="switch-text">
+          <Switch.Label>{t("settings.notifications.on")}</Switch.Label>
+          <Switch.Description class="field-hint">{t("settings.notifications.lead")}</Switch.Description>
+        </span>
+        <Switch.Input />
+        <Switch.Control class="switch-control">
+          <Switch.Thumb class="switch-thumb" />
+        </Switch.Control>
+      </Switch>
+    </Show>
+  </section>
+);
+
+const Devices = (props: { model: Model }) => {
+  const [devices, { refetch }] = createResource(() => props.model.http.devices().then((d) => d.sessions, (error: unknown) => (sayError(error), [])));
+  const revoke = async (session: string): Promise<void> => {
+    await props.model.http.revoke(session).catch(sayError);
+    await refetch();
+  };
+  return (
+    <section class="stack" aria-label={t("settings.devices")}>
+      <h3 class="section-title">{t("settings.devices")}</h3>
+      <ul class="members">
+        <For each={devices.latest ?? []}>
+          {(device) => (
+            <li class="member">
+              <span class="found-text">
+                <bdi>{device.device || t("settings.device.unknown")}</bdi>
+                <span class="found-username">{device.current ? t("settings.device.this") : t("settings.device.used", { ago: ago(device.last_used_at) })}</span>
+              </span>
+              <Show when={!device.current}>
+                <Button look="plain" onClick={() => void revoke(device.session_id)}>{t("settings.device.revoke")}</Button>
+              </Show>
+            </li>
+          )}
+        </For>
+      </ul>
+    </section>
+  );
+};
+
+const Blocked = (props: { model: Model }) => {
+  const blocks = blockedBy(props.model);
+  return (
+    <section class="stack" aria-label={t("settings.blocked")}>
+      <h3 class="section-title">{t("settings.blocked")}</h3>
+      <Show when={blocks.all().length > 0} fallback={<p class="note">{t("settings.blocked.none")}</p>}>
+        <ul class="members">
+          <For each={blocks.all()}>
+            {(id) => (
+              <li class="member">
+                <bdi class="found-text">{personName(props.model, id)}</bdi>
+                <Button look="plain" onClick={() => void blocks.unblock(id).catch(sayError)}>{t("details.unblock")}</Button>
+              </li>
+            )}
+          </For>
+        </ul>
+      </Show>
+    </section>
+  );
+};
+
+const Password = (props: { model: Model }) => {
+  const [opened, setOpened] = createSignal(false);
+  const [old, setOld] = createSignal("");
+  const [fresh, setFresh] = createSignal("");
+  const [errors, setErrors] = createSignal<Record<string, string>>({});
+  const [wrong, setWrong] = createSignal("");
+  const save = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    setErrors({});
+    setWrong("");
+    try {
+      await props.model.http.changePassword(old(), fresh());
+      setOpened(false);
+      setOld("");
+      setFresh("");
+      say(t("settings.password.done"));
+    } catch (error) {
+      if (error instanceof ApiError && error.code === "not_allowed") setErrors({ old_password: t("error.old_password") });
+      else setErrors(fieldErrors(error));
+      setWrong(Object.keys(errors()).length === 0 ? sentence(error) : "");
+    }
+  };
+  return (
+    <section class="stack" aria-label={t("settings.password")}>
+      <h3 class="section-title">{t("settings.password")}</h3>
+      <Show when={opened()} fallback={<Button onClick={() => setOpened(true)}>{t("settings.password.change")}</Button>}>
+        <form class="stack" onSubmit={(event) => void save(event)}>
+          <Field name="old_password" label={t("field.old_password")} type="password" autocomplete="current-password" value={old()} onInput={setOld} error={errors()["old_password"]} autofocus />
+          <Field name="new_password" label={t("field.new_password")} type="password" autocomplete="new-password" value={fresh()} onInput={setFresh} error={errors()["new_password"]} after={<Strength password={fresh()} />} />
+          <Show when={wrong() !== ""}>
+            <p class="form-error" role="alert">{wrong()}</p>
+          </Show>
+          <div class="dialog-buttons">
+            <Button onClick={() => setOpened(false)}>{t("cancel")}</Button>
+            <Button look="main" type="submit">{t("save")}</Button>
+          </div>
+        </form>
+      </Show>
+    </section>
+  );
+};

@@ -1,0 +1,59 @@
+// Times as people say them, in their own zone and language.
+
+import { locale } from "../i18n";
+
+const cache = new Map<string, Intl.DateTimeFormat>();
+const format = (options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat => {
+  const key = locale() + JSON.stringify(options);
+  let formatter = cache.get(key);
+  if (formatter === undefined) cache.set(key, (formatter = new Intl.DateTimeFormat(locale(), options)));
+  return formatter;
+};
+
+const DAY_MS = 86_400_000;
+
+/** Days between two times, as the calendar of this place counts them. */
+export const daysAgo = (time: Date, now = new Date()): number => {
+  const midnight = (d: Date): number => new Date(d.getFullYear(), d.getMonth(), d.getDate()).getTime();
+  return Math.round((midnight(now) - midnight(time)) / DAY_MS);
+};
+
+export const sameDay = (a: string, b: string): boolean => new Date(a).toDateString() === new Date(b).toDateString();
+
+export const clock = (time: string | number): string => format({ hour: "numeric", minute: "2-digit" }).format(new Date(time));
+
+/** Above the messages of a day. */
+export const dayName = (time: string): string => {
+  const date = new Date(time);
+  const ago = daysAgo(date);
+  if (ago === 0 || ago === 1) {
+    const word = new Intl.RelativeTimeFormat(locale(), { numeric: "auto" }).format(-ago, "day");
+    return word.charAt(0).toLocaleUpperCase(locale()) + word.slice(1);
+  }
+  const sameYear = date.getFullYear() === new Date().getFullYear();
+  return format({ weekday: "long", day: "numeric", month: "long", ...(sameYear ? {} : { year: "numeric" }) }).format(date);
+};
+
+/** In the list: a time today, a weekday this week, else a date. */
+export const short = (time: string): string => {
+  const date = new Date(time);
+  const ago = daysAgo(date);
+  if (ago <= 0) return clock(time);
+  if (ago < 7) return format({ weekday: "short" }).format(date);
+  const sameYear = date.getFullYear() === new Date().getFullYear();
+  return format(sameYear ? { day: "numeric", month: "short" } : { day: "numeric", month: "numeric", year: "2-digit" }).format(date);
+};
+
+export const full = (time: string): string => format({ dateStyle: "full", timeStyle: "short" }).format(new Date(time));
+export const date = (time: string): string => format({ dateStyle: "medium" }).format(new Date(time));
+
+/** How long ago. */
+export const ago = (time: string, now = Date.now()): string => {
+  const relative = new Intl.RelativeTimeFormat(locale(), { numeric: "auto" });
+  const seconds = Math.max(0, (now - Date.parse(time)) / 1000);
+  if (seconds < 60) return relative.format(0, "minute");
+  if (seconds < 3600) return relative.format(-Math.floor(seconds / 60), "minute");
+  if (seconds < 86_400) return relative.format(-Math.floor(seconds / 3600), "hour");
+  if (seconds < 30 * 86_400) return relative.format(-Math.floor(seconds / 86_400), "day");
+  return date(time);
+};

@@ -1,0 +1,31 @@
+// Who: a picture, or letters on a colour of their own. With a dot for whoever is online.
+
+import { createEffect, createSignal, Show } from "solid-js";
+import { hueOf, initials } from "../text/names";
+import { Person } from "./icons";
+
+const HUES = 8;
+
+export const Avatar = (props: { id: string; name: string; image: string | null | undefined; size: "s" | "m" | "l" | "xl"; online?: boolean | undefined }) => {
+  const [broken, setBroken] = createSignal(false);
+  createEffect(() => {
+    void props.image;
+    setBroken(false);
+  });
+  return (
+    <span class={`avatar avatar-${props.size} hue-${hueOf(props.id, HUES)}`} aria-hidden="true">
+      <Show when={props.image && !broken()} fallback={<span class="avatar-letters">{initials(props.name) || <Person />}</span>}>
+        <img
+          src={`${props.image}?size=${props.size === "xl" ? 256 : 64}`}
+          alt=""
+          loading="lazy"
+          decoding="async"
+          onError={() => setBroken(true)}
+        />
+      </Show>
+      <Show when={props.online}>
+        <span class="dot" />
+      </Show>
+    </span>
+  );
+};

@@ -1,0 +1,66 @@
+// Dialogs, on a phone as a sheet; and the question before what cannot be undone.
+
+// Not their objects `Dialog` and `AlertDialog`: the two share one, and the later import changes the parts of the other.
+import * as AlertDialog from "@kobalte/core/alert-dialog";
+import * as Base from "@kobalte/core/dialog";
+import { createSignal, Show, type JSX } from "solid-js";
+import { t } from "../i18n";
+import { Button } from "./button";
+import { Close } from "./icons";
+
+export const Dialog = (props: { open: boolean; onClose: () => void; title: string; wide?: boolean; children: JSX.Element }) => (
+  <Base.Root open={props.open} onOpenChange={(open) => !open && props.onClose()}>
+    <Base.Portal>
+      <Base.Overlay class="overlay" />
+      <div class="dialog-place">
+        <Base.Content class={`dialog ${props.wide === true ? "dialog-wide" : ""}`}>
+          <header class="dialog-head">
+            <Base.Title class="dialog-title">{props.title}</Base.Title>
+            <Base.CloseButton class="icon-button" aria-label={t("close")}>
+              <Close />
+            </Base.CloseButton>
+          </header>
+          <div class="dialog-body">{props.children}</div>
+        </Base.Content>
+      </div>
+    </Base.Portal>
+  </Base.Root>
+);
+
+type Question = { title: string; lead: string; yes: string; danger?: boolean; answer: (yes: boolean) => void };
+const [question, setQuestion] = createSignal<Question | null>(null);
+
+/** Asks, and waits for the answer. */
+export const ask = (what: Omit<Question, "answer">): Promise<boolean> =>
+  new Promise((answer) => setQuestion({ ...what, answer }));
+
+/** Where questions appear: once in the page. */
+export const Questions = () => {
+  const answer = (yes: boolean): void => {
+    question()?.answer(yes);
+    setQuestion(null);
+  };
+  return (
+    <AlertDialog.Root open={question() !== null} onOpenChange={(open) => !open && answer(false)}>
+      <Show when={question()}>
+        {(asked) => (
+          <AlertDialog.Portal>
+            <AlertDialog.Overlay class="overlay" />
+            <div class="dialog-place">
+              <AlertDialog.Content class="dialog dialog-small">
+                <AlertDialog.Title class="dialog-title">{asked().title}</AlertDialog.Title>
+                <AlertDialog.Description class="dialog-lead">{asked().lead}</AlertDialog.Description>
+                <div class="dialog-buttons">
+                  <AlertDialog.CloseButton class="button button-quiet">{t("cancel")}</AlertDialog.CloseButton>
+                  <Button look={asked().danger === true ? "danger" : "main"} onClick={() => answer(true)}>
+                    {asked().yes}
+                  </Button>
+                </div>
+              </AlertDialog.Content>
+            </div>
+          </AlertDialog.Portal>
+        )}
+      </Show>
+    </AlertDialog.Root>
+  );
+};

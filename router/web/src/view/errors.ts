@@ -1,0 +1,23 @@
+// What went wrong, as a sentence with what to do next.
+
+import { t, type Key } from "../i18n";
+import { ApiError } from "../net/http";
+
+export const sentence = (error: unknown): string => {
+  if (!(error instanceof ApiError)) return t("error.internal");
+  const key = `error.${error.code}` as Key;
+  const known = t(key);
+  return known === key ? error.detail || t("error.internal") : known;
+};
+
+/** What is wrong with each field of a form. */
+export const fieldErrors = (error: unknown): Record<string, string> => {
+  if (!(error instanceof ApiError)) return {};
+  return Object.fromEntries(
+    error.fields.map(({ field, code, detail }) => {
+      const key = `invalid.${code}` as Key;
+      const known = t(key);
+      return [field, known === key ? detail : known];
+    }),
+  );
+};

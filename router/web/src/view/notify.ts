@@ -1,0 +1,52 @@
+// Notifications of new messages: only when nobody looks, and only if the person wants them.
+
+import { createSignal } from "solid-js";
+import { t } from "../i18n";
+import type { Message } from "../protocol";
+import { safeName, nameOf } from "../text/names";
+import type { Model } from "./model";
+import { open } from "./place";
+import { loadChoice, saveChoice } from "./session";
+
+const [wanted, setWanted] = createSignal(loadChoice("notifications") === "on");
+export { wanted as notificationsWanted };
+
+export const canNotify = (): "yes" | "ask" | "no" => {
+  if (typeof Notification === "undefined" || Notification.permission === "denied") return "no";
+  return Notification.permission === "granted" ? "yes" : "ask";
+};
+
+/** Must come from a click: browsers ask only then. */
+export const wantNotifications = async (on: boolean): Promise<void> => {
+  if (on && canNotify() === "ask") await Notification.requestPermission();
+  const given = on && canNotify() === "yes";
+  setWanted(given);
+  saveChoice("notifications", given ? "on" : "off");
+};
+
+export const notifyOf = (model: Model, message: Message): void => {
+  if (!wanted() || canNotify() !== "yes" || model.seen().any) return;
+  const kept = model.conversation(message.conversation_id);
+  const name = nameOf(model.person(message.sender_id), t("notify.new"));
+  const title = kept?.info.title == null ? name : `${name} · ${safeName(kept.info.title)}`;
+  const body = message.text.slice(0, 200);
+  const tag = message.conversation_id;
+  void show(title, { body, tag, icon: "/icon-192.png", badge: "/icon-192.png", data: { id: tag } });
+};
+
+const show = async (title: string, options: NotificationOptions): Promise<void> => {
+  const worker = await navigator.serviceWorker?.getRegistration().catch(() => undefined);
+  if (worker?.active) return worker.showNotification(title, options);
+  const shown = new Notification(title, options);
+  shown.onclick = () => {
+    focus();
+    open(String(options.tag));
+  };
+};
+
+/** A click on a notification that the service worker shows. */
+export const startNotifications = (): void => {
+  navigator.serviceWorker?.addEventListener("message", ({ data }: MessageEvent<{ open?: string }>) => {
+    if (typeof data?.open === "string") open(data.open);
+  });
+};
