@@ -34,17 +34,8 @@ pub struct SignUp {
 /// Somebody new, with an image. A bad image: nothing is made.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct SignUpForm {
-    #[schemars(length(min = 3, max = 32), regex(pattern = USERNAME))]
-    pub username: String,
-    #[schemars(length(min = 1, max = 64), regex(pattern = DISPLAY_NAME))]
-    pub display_name: String,
-    #[schemars(length(max = 254), regex(pattern = EMAIL))]
-    pub email: String,
-    #[schemars(length(min = 8, max = 256))]
-    pub password: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", length(max = 100), regex(pattern = NO_CONTROLS))]
-    pub device: Option<String>,
+    #[serde(flatten)]
+    pub person: SignUp,
     /// A PNG, JPEG or WebP file of at most 5 MiB and 4096 x 4096 pixels.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", extend("contentMediaType" = "application/octet-stream"))]

@@ -23,6 +23,9 @@ use crate::{
     store::{Store, StoreError},
 };
 
+/// How long a change of the map waits for the one before it.
+const TURN: Duration = Duration::from_secs(5);
+
 /// How a directory is run.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -107,8 +110,10 @@ impl Service {
         if entry.cell_id == CellId::ZERO {
             return Err(Status::invalid_argument("cells are numbered from 1"));
         }
-        // One change at a time.
-        let mut store = self.store.lock().await;
+        // One change at a time; who asks again and again while it is written does not make a pile of changes to come.
+        let Ok(mut store) = tokio::time::timeout(TURN, self.store.lock()).await else {
+            return Err(Status::unavailable("another change of the map is being written: ask again"));
+        };
         if store.is_closed() {
             *store = Store::open(&self.database).await.map_err(unavailable)?;
         }

@@ -6,6 +6,7 @@ use http::Method;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Kind {
     SignUp,
+    /// Whatever tries a password.
     LogIn,
     Message,
     Search,
@@ -19,7 +20,7 @@ impl Kind {
     pub fn of(method: &Method, template: &str) -> Self {
         match (method.as_str(), template) {
             ("POST", "/v1/users") => Self::SignUp,
-            ("POST", "/v1/sessions") => Self::LogIn,
+            ("POST", "/v1/sessions") | ("PUT", "/v1/me/password") => Self::LogIn,
             ("POST", "/v1/messages" | "/v1/conversations/{id}/messages") => Self::Message,
             ("GET" | "HEAD", "/v1/users") | ("POST", "/v1/users/lookup") => Self::Search,
             ("POST", "/v1/conversations/{id}/members" | "/v1/links/{code}/join")

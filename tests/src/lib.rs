@@ -11,7 +11,6 @@ mod person;
 mod proxy;
 mod socket;
 
-pub use agreement::AWAITED;
 pub use deployment::{CellParts, Deployment, PAGE, SECRET, eventually, inside};
 pub use door::Door;
 pub use hive::{Hive, signal};

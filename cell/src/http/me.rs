@@ -3,9 +3,15 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
+use skep_gate::Kind;
 use skep_protocol::{Code, OwnUser, Refusal, Route, check_display_name};
 
-use super::{answer::Answer, body::Fields, caller::Caller, users::own_view};
+use super::{
+    answer::{Answer, Charged},
+    body::Fields,
+    caller::Caller,
+    users::own_view,
+};
 use crate::{
     accounts::{
         Account, Passwords,
@@ -40,12 +46,15 @@ pub(super) async fn rename(
 pub(super) async fn set_password(
     State(context): State<Arc<Context>>,
     caller: Caller,
+    charged: Charged,
     mut fields: Fields,
 ) -> Answer<StatusCode> {
     let old = fields.required::<String>("old_password");
     let new = fields.needed_text("new_password", Passwords::check_choice);
     fields.finish()?;
     let (old, new) = (old.unwrap_or_default(), new.unwrap_or_default());
+    // Whoever has found a token tries no more passwords than at the door; and who tries at the door bars nobody here.
+    charged.by(&context, Kind::LogIn, context.rates.log_in(&caller.user.to_string()))?;
     let from = account(&context, caller).await?.password_hash;
     let wrong = || Refusal::new(Code::NotAllowed, "old_password is not your password");
     if !context.accounts.passwords.verify(old, Some(from.clone())).await? {

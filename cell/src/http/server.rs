@@ -84,8 +84,9 @@ fn calls(context: Arc<Context>, door: Door) -> Router {
             refuse(Code::Method, &format!("this address does not take {method}: see Allow"))
         })
         .layer(from_fn_with_state(Arc::clone(&context), while_the_lease_holds))
-        .layer(from_fn_with_state(door, only_from_inside))
         .layer(from_fn_with_state(Arc::new(room), while_there_is_room))
+        // Outside of the places: a stranger takes none.
+        .layer(from_fn_with_state(door, only_from_inside))
         .layer(from_fn(with_request_id))
         .with_state(context)
 }

@@ -58,6 +58,7 @@ pub(super) fn calls() -> Vec<Call> {
             .gives(200, "The account as it is now.", Content::json(example::own_user())),
         put("/v1/me/password", "setPassword", Accounts)
             .says("Change one's password", "All other sessions end.")
+            .counted_as(Rate::LogIn)
             .taking(Content::json(SetPassword { old_password: PASSWORD.to_owned(), new_password: "a horse of another colour".to_owned() }))
             .gives(204, "It is changed.", Content::Nothing)
             .refuses(Code::NotAllowed, "`old_password` is not the caller's password."),
@@ -108,8 +109,7 @@ fn sign_up() -> SignUp {
 }
 
 fn sign_up_form() -> SignUpForm {
-    let SignUp { username, display_name, email, password, .. } = sign_up();
-    SignUpForm { username, display_name, email, password, device: None, image: Some("(the file)".to_owned()) }
+    SignUpForm { person: SignUp { device: None, ..sign_up() }, image: Some("(the file)".to_owned()) }
 }
 
 fn log_in() -> LogIn {

@@ -153,6 +153,18 @@ async fn an_address_and_a_login_may_be_tried_so_often() {
     }
     limited(log_in("192.0.2.1", "cara", PASSWORD).await);
 
+    // A found token is no way around that, and those who try at the door bar nobody from a new password.
+    let change = async |old: &str| {
+        let body = json!({"old_password": old, "new_password": "a horse of another colour"});
+        hive.call_from("192.0.2.6", Method::PUT, "/v1/me/password", Some(&anna.token), Some(body)).await
+    };
+    for left in [1, 0] {
+        let wrong = change("not my password").await;
+        assert_eq!(remaining(&wrong), left);
+        wrong.refused(403, "not_allowed");
+    }
+    limited(change(PASSWORD).await);
+
     // Whoever is nobody uses up their address, whatever they ask for.
     let path = "/v1/conversations/g_x/messages";
     for left in [4, 3, 2, 1, 0] {
