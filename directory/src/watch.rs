@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use prost::Message as _;
-use skep_inside::{Inside, ProvenChannel, Seldom};
+use skep_inside::{Inside, ProvenChannel, Seldom, refusal};
 use skep_protocol::{Epoch, SlotMap, wire};
 use tokio::sync::watch;
 use tokio_stream::StreamExt;
@@ -190,6 +190,10 @@ impl MapWatch {
 
 impl From<tonic::Status> for DirectoryError {
     fn from(status: tonic::Status) -> Self {
+        // Nothing comes of trying TLS again with the same files.
+        if let Some(reason) = refusal(&status) {
+            return Self::Refused(reason);
+        }
         let message = status.message().to_owned();
         match status.code() {
             tonic::Code::Unauthenticated => Self::Refused(message),

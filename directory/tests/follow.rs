@@ -35,6 +35,7 @@ impl World {
             admin_listen: "127.0.0.1:0".parse().unwrap(),
             database: self.postgres.conninfo("directory"),
             cluster_secret: ClusterSecret::new(SECRET),
+            inner_tls: None,
         };
         tokio::spawn(skep_directory::run(config, stop.clone()));
         stop
@@ -45,7 +46,7 @@ impl World {
     }
 
     fn watch_as(&self, name: &str, secret: &str) -> Arc<MapWatch> {
-        let inside = Inside::new(&ClusterSecret::new(secret).load().unwrap());
+        let inside = Inside::plain(&ClusterSecret::new(secret).load().unwrap());
         let url = format!("http://{}", self.listen);
         MapWatch::start(&url, &inside, self.folder.join(name), CancellationToken::new()).unwrap()
     }

@@ -187,7 +187,7 @@ impl Drop for Deployment {
 
 /// What a process of the deployment has.
 pub fn inside() -> Inside {
-    Inside::new(&ClusterSecret::new(SECRET).load().unwrap())
+    Inside::plain(&ClusterSecret::new(SECRET).load().unwrap())
 }
 
 /// Waits until something holds. Panics when it does not in time.

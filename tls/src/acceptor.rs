@@ -19,7 +19,8 @@ use crate::{TlsError, TlsFiles, Wire, files::provider, follow::Followed, mutual:
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// What is read away of whoever speaks HTTP to a port that speaks TLS, so that the answer arrives.
 const MISTAKEN_BYTES: usize = 64 * 1024;
-const MISTAKEN: &str = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: 37\r\n\r\n\
+/// The mark is for routers without TLS: it is about them, and none of their clients' business.
+const MISTAKEN: &str = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nX-Skep-Refused: this port speaks TLS\r\nConnection: close\r\nContent-Length: 37\r\n\r\n\
                         this port speaks TLS: use https://...";
 
 type Configs = dyn Fn() -> Arc<ServerConfig> + Send + Sync;
