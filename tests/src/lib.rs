@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod agreement;
+mod authority;
 mod deployment;
 mod door;
 mod hive;
@@ -12,6 +13,7 @@ mod proxy;
 mod socket;
 
 pub use agreement::AWAITED;
+pub use authority::Authority;
 pub use deployment::{CellParts, Deployment, PAGE, SECRET, eventually, inside};
 pub use door::Door;
 pub use hive::{Hive, signal};
