@@ -197,6 +197,8 @@ impl From<tonic::Status> for DirectoryError {
         let message = status.message().to_owned();
         match status.code() {
             tonic::Code::Unauthenticated => Self::Refused(message),
+            // What a port that speaks TLS says to who does not.
+            tonic::Code::PermissionDenied => Self::Refused(format!("it speaks TLS: set inner_tls ({message})")),
             _ if message.starts_with("superseded") => Self::Superseded,
             _ => Self::Away(message),
         }

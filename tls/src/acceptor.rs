@@ -20,8 +20,11 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// What is read away of whoever speaks HTTP to a port that speaks TLS, so that the answer arrives.
 const MISTAKEN_BYTES: usize = 64 * 1024;
 /// The mark is for routers without TLS: it is about them, and none of their clients' business.
-const MISTAKEN: &str = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nX-Skep-Refused: this port speaks TLS\r\nConnection: close\r\nContent-Length: 37\r\n\r\n\
-                        this port speaks TLS: use https://...";
+const MISTAKEN: &str = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nX-Skep-Refused: this port speaks TLS\r\n\
+                        Connection: close\r\nContent-Length: 37\r\n\r\nthis port speaks TLS: use https://...";
+/// The same for HTTP/2, and so for gRPC: empty settings, then GOAWAY for INADEQUATE_SECURITY.
+const MISTAKEN_HTTP2: &[u8] = b"\0\0\0\x04\0\0\0\0\0\
+                                \0\0\x1c\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0cthis port speaks TLS";
 
 type Configs = dyn Fn() -> Arc<ServerConfig> + Send + Sync;
 
@@ -83,10 +86,12 @@ impl fmt::Debug for Acceptor {
 }
 
 async fn handshake(config: Arc<ServerConfig>, mut tcp: TcpStream) -> io::Result<Wire> {
-    let mut first = [0];
+    let mut first = [0; 4];
     // A handshake begins with 22; HTTP with a letter.
-    if tcp.peek(&mut first).await? == 1 && first[0].is_ascii_uppercase() {
-        return Err(turn_away(&mut tcp).await.err().unwrap_or_else(|| io::Error::other("it speaks HTTP without TLS")));
+    if tcp.peek(&mut first).await? > 0 && first[0].is_ascii_uppercase() {
+        let answer = if &first == b"PRI " { MISTAKEN_HTTP2 } else { MISTAKEN.as_bytes() };
+        _ = turn_away(&mut tcp, answer).await;
+        return Err(io::Error::other("it speaks HTTP without TLS"));
     }
     let stream = TlsAcceptor::from(config).accept(tcp).await?;
     Ok(Wire::Tls(Box::new(stream.into())))
@@ -94,8 +99,8 @@ async fn handshake(config: Arc<ServerConfig>, mut tcp: TcpStream) -> io::Result<
 
 /// Tells whoever speaks HTTP what is wrong, and reads away what they still say: a connection that is closed on unread
 /// bytes is reset, and the answer lost.
-async fn turn_away(tcp: &mut TcpStream) -> io::Result<()> {
-    tcp.write_all(MISTAKEN.as_bytes()).await?;
+async fn turn_away(tcp: &mut TcpStream, answer: &[u8]) -> io::Result<()> {
+    tcp.write_all(answer).await?;
     tcp.shutdown().await?;
     let (mut left, mut scratch) = (MISTAKEN_BYTES, [0; 1024]);
     while let read @ 1.. = tcp.read(&mut scratch).await?

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hyper::Method;
 use serde_json::json;
+use skep_directory::{DirectoryError, MapWatch};
 use skep_inside::{ClusterSecret, Inside, Speaks};
 use skep_protocol::wire;
 use skep_tests::{Authority, Deployment, Door, Received, SECRET, Socket, eventually};
@@ -13,6 +14,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
+use tokio_util::sync::CancellationToken;
 use wire::directory_client::DirectoryClient;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -40,6 +42,7 @@ async fn people_of_all_cells_talk_while_certificates_are_renewed() {
     assert_eq!(b.until("messages").await["messages"][0]["text"], "hello");
     ben.say(&group, "and back").await;
     assert_eq!(a.until("messages").await["messages"][0]["text"], "and back");
+    assert_eq!(b.until("messages").await["messages"][0]["text"], "and back");
     assert_eq!(anna.texts(&group).await, ben.texts(&group).await);
 
     let socket = anna.socket_url.replace("wss://", "https://");
@@ -95,7 +98,12 @@ async fn inside_nobody_is_answered_without_a_certificate_and_the_secret() {
 
     // The secret alone.
     let plain = Inside::plain(&secret.load().unwrap());
-    asked(&plain, &hive.directory_url).await.unwrap_err();
+    let reason = asked(&plain, &hive.directory_url).await.unwrap_err();
+    assert!(reason.contains("this port speaks TLS"), "{reason}");
+    // Nor does such a process begin anything.
+    let file = std::env::temp_dir().join(format!("skep-map-{:x}", rand::random::<u64>()));
+    let map = MapWatch::start(&hive.directory_url, &plain, file, CancellationToken::new()).unwrap();
+    assert!(matches!(map.admitted().await, Err(DirectoryError::Refused(_))));
     // A certificate alone.
     let guess = Inside::start(&ClusterSecret::new("x".repeat(32)), Some(&ours)).unwrap();
     let reason = asked(&guess, &hive.directory_url).await.unwrap_err();
@@ -115,7 +123,6 @@ async fn inside_nobody_is_answered_without_a_certificate_and_the_secret() {
     me(Door::of_cell(cell.http_url.clone(), &stranger)).await.unwrap_err();
     for address in [cell.http_url.clone(), format!("https://{}", cell.relay.address)] {
         let uri: hyper::Uri = address.parse().unwrap();
-        Mutual::start(&ours).unwrap().connector(Speaks::Http1).connect(uri.clone()).await.err();
         let refused = Mutual::start(&theirs.inner()).unwrap().connector(Speaks::Http2).connect(uri.clone()).await;
         assert!(refused.is_err(), "{address}");
         // Who trusts any authority and shows nothing is cut off before a word is heard.
@@ -125,8 +132,8 @@ async fn inside_nobody_is_answered_without_a_certificate_and_the_secret() {
         _ = wire.read_to_end(&mut heard).await;
         assert!(heard.is_empty(), "{}", String::from_utf8_lossy(&heard));
     }
-    let plain = Connector::bare().connect(cell.http_url.replace("https", "http").parse().unwrap()).await.unwrap();
-    let mut plain = plain;
+    let address = cell.http_url.replace("https", "http").parse().unwrap();
+    let mut plain = Connector::bare().connect(address).await.unwrap();
     plain.write_all(b"GET /v1/me HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     let mut heard = String::new();
     plain.read_to_string(&mut heard).await.unwrap();
