@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Deserializer, de};
 use skep_gate::{RateLimits, TrustedProxies};
 use skep_inside::ClusterSecret;
+use skep_tls::{MutualFiles, TlsFiles};
 
 /// The settings of one cell's process.
 #[derive(Clone, Debug, Deserialize)]
@@ -21,6 +22,10 @@ pub struct Config {
     /// What the parts of this deployment show one another: 32 letters or more, the same everywhere, in a file that only
     /// they can read. To change it, give every part both in turn, a line each: the first is shown, all are accepted.
     pub cluster_secret: ClusterSecret,
+    /// TLS between the parts, both ways: this deployment's own authority, and this part's certificate and key (PEM
+    /// files, followed). Certificates are in the name of skep.internal. All parts have it, or none.
+    #[serde(default)]
+    pub inner_tls: Option<MutualFiles>,
     /// The cell's shard, as a libpq connection string.
     pub database: String,
     /// The cell's cache, such as redis+unix:///path/to/socket. Without it everything is right, only slower.
@@ -28,7 +33,12 @@ pub struct Config {
     pub redis: Option<String>,
     /// Where people's sockets come in.
     pub socket_listen: SocketAddr,
-    /// The socket's address as people reach it, such as ws://chat.example.org:7711/v1/socket.
+    /// The certificate that people are shown there, with those between it and its authority, and its key (PEM files).
+    /// Both are followed: a renewed pair is used within seconds. Without it the socket is not encrypted by this cell.
+    #[serde(default)]
+    pub tls: Option<TlsFiles>,
+    /// The socket's address as people reach it, such as ws://chat.example.org:7711/v1/socket; wss:// where
+    /// `tls` is given, or a proxy in front of it has the certificate.
     pub socket_url: String,
     /// Where routers come in.
     pub http_listen: SocketAddr,

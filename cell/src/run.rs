@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use skep_directory::{DirectoryError, MapWatch};
-use skep_inside::{Door, Inside};
+use skep_inside::{Arrived, Door, Inside, Speaks, incoming};
 use skep_protocol::{CellId, Lane, UserId, limits, wire};
+use skep_tls::Acceptor;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::TcpListenerStream;
+use tokio_stream::Stream;
 use tokio_util::sync::CancellationToken;
 use tonic::service::InterceptorLayer;
 use wire::{operator_server::OperatorServer, peer_server::PeerServer, relay_server::RelayServer};
@@ -49,7 +50,12 @@ fn workers() -> usize {
 
 /// Serves until stopped, or until another process takes the shard over. Waits as a standby while another has it.
 pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
-    let inside = Inside::new(&config.cluster_secret.load().context("cluster_secret")?);
+    let inside = Inside::start(&config.cluster_secret, config.inner_tls.as_ref())?;
+    let acceptor = Acceptor::start(config.tls.as_ref()).context("tls")?;
+    let inner = Inner {
+        relay: inside.acceptor(Speaks::Http2, "relay_listen", config.relay_listen),
+        http: inside.acceptor(Speaks::Http1, "http_listen", config.http_listen),
+    };
     let (ports, admin) = (Ports::take(&config)?, take(config.admin_listen, "admin_listen")?.listen(BACKLOG)?);
     let cell = CellId(config.cell_id);
     std::fs::create_dir_all(&config.data_dir).context("making the cell's folder")?;
@@ -115,9 +121,9 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     tokio::spawn(accounts::blocks::confirm(Arc::clone(&context)));
     tokio::spawn(accounts::claims::settle_old(Arc::clone(&context)));
     let served = [
-        tokio::spawn(serve_cells(open.relay, inside.door(), Arc::clone(&context), stop.clone())),
-        tokio::spawn(http::serve(open.http, inside.door(), context, stop.clone())),
-        tokio::spawn(socket::serve(open.socket, doors, stop.clone())),
+        tokio::spawn(serve_cells(incoming(open.relay, inner.relay), inside.door(), Arc::clone(&context), stop.clone())),
+        tokio::spawn(http::serve(open.http, inner.http, inside.door(), context, stop.clone())),
+        tokio::spawn(socket::serve(open.socket, acceptor, doors, stop.clone())),
         admin,
     ];
     _ = serving.set(Serving { hub, shard: Arc::clone(&shard) });
@@ -144,7 +150,12 @@ pub async fn restored(config: Config) -> anyhow::Result<String> {
 }
 
 /// Relays, and other cells' calls.
-async fn serve_cells(listener: TcpListener, door: Door, context: Arc<Context>, stop: CancellationToken) {
+async fn serve_cells(
+    incoming: impl Stream<Item = std::io::Result<Arrived>> + Send,
+    door: Door,
+    context: Arc<Context>,
+    stop: CancellationToken,
+) {
     let relay = RelayService { hub: Arc::clone(&context.hub), shard: Arc::clone(&context.shard) };
     let relay = RelayServer::new(relay)
         .max_decoding_message_size(2 * limits::RELAY_FRAME_BYTES)
@@ -158,7 +169,7 @@ async fn serve_cells(listener: TcpListener, door: Door, context: Arc<Context>, s
         .add_service(relay)
         .add_service(PeerServer::new(PeerService(Arc::clone(&context))))
         .add_service(OperatorServer::new(OperatorService(context)))
-        .serve_with_incoming(nodelay(listener));
+        .serve_with_incoming(incoming);
     tokio::select! {
         Err(error) = served => tracing::error!(%error, "other cells are no longer served"),
         // Streams have no end of their own: they are cut, and peers go on from their cursors.
@@ -234,6 +245,12 @@ struct Ports {
     relay: TcpSocket,
 }
 
+/// What makes wires of what the other parts say.
+struct Inner {
+    relay: Acceptor,
+    http: Acceptor,
+}
+
 struct Open {
     socket: TcpListener,
     http: TcpListener,
@@ -284,14 +301,4 @@ fn take(address: SocketAddr, key: &str) -> anyhow::Result<TcpSocket> {
         Ok::<_, std::io::Error>(port)
     };
     take().with_context(|| format!("{key} = {address} cannot be bound"))
-}
-
-/// tonic leaves Nagle's delay on for listeners that it is handed.
-fn nodelay(listener: TcpListener) -> impl tokio_stream::Stream<Item = std::io::Result<tokio::net::TcpStream>> {
-    use tokio_stream::StreamExt as _;
-    TcpListenerStream::new(listener).map(|stream| {
-        let stream = stream?;
-        stream.set_nodelay(true)?;
-        Ok(stream)
-    })
 }

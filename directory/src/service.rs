@@ -6,14 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
-use skep_inside::{ClusterSecret, Inside};
+use skep_inside::{ClusterSecret, Inside, MutualFiles, Speaks, incoming};
 use skep_protocol::{CellEntry, CellId, Epoch, SlotMap, wire};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc, watch};
-use tokio_stream::{
-    Stream,
-    wrappers::{ReceiverStream, TcpListenerStream},
-};
+use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, service::InterceptorLayer};
 use wire::directory_server::{Directory, DirectoryServer};
@@ -39,12 +36,17 @@ pub struct Config {
     /// What the parts of this deployment show one another: 32 letters or more, the same everywhere, in a file that only
     /// they can read. To change it, give every part both in turn, a line each: the first is shown, all are accepted.
     pub cluster_secret: ClusterSecret,
+    /// TLS between the parts, both ways: this deployment's own authority, and this part's certificate and key (PEM
+    /// files, followed). Certificates are in the name of skep.internal. All parts have it, or none.
+    #[serde(default)]
+    pub inner_tls: Option<MutualFiles>,
 }
 
 /// Serves until stopped.
 pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
-    let inside = Inside::new(&config.cluster_secret.load()?);
+    let inside = Inside::start(&config.cluster_secret, config.inner_tls.as_ref())?;
     let listener = TcpListener::bind(config.listen).await?;
+    let acceptor = inside.acceptor(Speaks::Http2, "listen", config.listen);
     let admin = TcpListener::bind(config.admin_listen).await?;
     let Some(store) = open(&config.database, &stop).await else { return Ok(()) };
     let map = store.read().await?;
@@ -60,7 +62,7 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
         .http2_keepalive_interval(Some(Duration::from_secs(5)))
         .layer(InterceptorLayer::new(inside.door()))
         .add_service(DirectoryServer::new(service))
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move { stop.cancelled().await })
+        .serve_with_incoming_shutdown(incoming(listener, acceptor), async move { stop.cancelled().await })
         .await?;
     Ok(())
 }

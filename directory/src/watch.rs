@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use prost::Message as _;
-use skep_inside::{Inside, ProvenChannel, Seldom};
+use skep_inside::{Inside, ProvenChannel, Seldom, refusal};
 use skep_protocol::{Epoch, SlotMap, wire};
 use tokio::sync::watch;
 use tokio_stream::StreamExt;
@@ -190,9 +190,15 @@ impl MapWatch {
 
 impl From<tonic::Status> for DirectoryError {
     fn from(status: tonic::Status) -> Self {
+        // Nothing comes of trying TLS again with the same files.
+        if let Some(reason) = refusal(&status) {
+            return Self::Refused(reason);
+        }
         let message = status.message().to_owned();
         match status.code() {
             tonic::Code::Unauthenticated => Self::Refused(message),
+            // What a port that speaks TLS says to who does not.
+            tonic::Code::PermissionDenied => Self::Refused(format!("it speaks TLS: set inner_tls ({message})")),
             _ if message.starts_with("superseded") => Self::Superseded,
             _ => Self::Away(message),
         }

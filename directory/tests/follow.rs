@@ -35,8 +35,15 @@ impl World {
             admin_listen: "127.0.0.1:0".parse().unwrap(),
             database: self.postgres.conninfo("directory"),
             cluster_secret: ClusterSecret::new(SECRET),
+            inner_tls: None,
         };
-        tokio::spawn(skep_directory::run(config, stop.clone()));
+        let stopped = stop.clone();
+        tokio::spawn(async move {
+            // The one before it may not have let go of the port yet.
+            while skep_directory::run(config.clone(), stopped.clone()).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        });
         stop
     }
 
@@ -45,7 +52,7 @@ impl World {
     }
 
     fn watch_as(&self, name: &str, secret: &str) -> Arc<MapWatch> {
-        let inside = Inside::new(&ClusterSecret::new(secret).load().unwrap());
+        let inside = Inside::plain(&ClusterSecret::new(secret).load().unwrap());
         let url = format!("http://{}", self.listen);
         MapWatch::start(&url, &inside, self.folder.join(name), CancellationToken::new()).unwrap()
     }

@@ -1,6 +1,10 @@
 //! A process as one of the deployment's: how it calls the others, and how they find that it may.
 
-use http::HeaderValue;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::{HeaderValue, uri::Scheme};
+use skep_tls::{Acceptor, Connector, Mutual, MutualFiles, Speaks, TlsError};
 use tonic::{
     Request, Status,
     metadata::AsciiMetadataValue,
@@ -8,7 +12,7 @@ use tonic::{
     transport::{Channel, Endpoint, Error},
 };
 
-use crate::{Door, Secrets, door::SHOWN};
+use crate::{ClusterSecret, Door, InsideConnector, SecretError, Secrets, Seldom, connector::PERIOD, door::SHOWN};
 
 /// A way to another process on which every call shows the secret.
 pub type ProvenChannel = InterceptedService<Channel, Proof>;
@@ -18,6 +22,10 @@ pub type ProvenChannel = InterceptedService<Channel, Proof>;
 pub struct Inside {
     proof: Proof,
     door: Door,
+    /// `None`: what is said inside is said in the clear.
+    mutual: Option<Mutual>,
+    /// TLS with another process did not come about.
+    failed: Arc<Seldom>,
 }
 
 /// Shows the secret with calls.
@@ -27,15 +35,36 @@ pub struct Proof {
     metadata: AsciiMetadataValue,
 }
 
+/// Why a process cannot be one of the deployment's.
+#[derive(Debug, thiserror::Error)]
+pub enum InsideError {
+    #[error("cluster_secret: {0}")]
+    Secret(#[from] SecretError),
+    #[error("inner_tls: {0}")]
+    Tls(#[from] TlsError),
+}
+
 impl Inside {
-    pub fn new(secrets: &Secrets) -> Self {
+    /// As configured. The files of `inner_tls` are followed.
+    pub fn start(secret: &ClusterSecret, inner_tls: Option<&MutualFiles>) -> Result<Self, InsideError> {
+        let mutual = inner_tls.map(Mutual::start).transpose()?;
+        Ok(Self { mutual, ..Self::plain(&secret.load()?) })
+    }
+
+    /// Without TLS.
+    pub fn plain(secrets: &Secrets) -> Self {
         let letters = "secrets were checked to be visible ASCII letters";
         let mut header = HeaderValue::from_str(secrets.shown()).expect(letters);
         // Not shown by Debug, and not kept in the tables of HTTP/2.
         header.set_sensitive(true);
         let mut metadata: AsciiMetadataValue = secrets.shown().parse().expect(letters);
         metadata.set_sensitive(true);
-        Self { proof: Proof { header, metadata }, door: Door::new(secrets.clone()) }
+        Self {
+            proof: Proof { header, metadata },
+            door: Door::new(secrets.clone()),
+            mutual: None,
+            failed: Arc::new(Seldom::new(PERIOD)),
+        }
     }
 
     /// What this process's listeners look through.
@@ -48,19 +77,51 @@ impl Inside {
         &self.proof
     }
 
+    /// What makes wires of the connections to this process's listeners inside. Says so, once, where others could listen
+    /// to them.
+    pub fn acceptor(&self, speaks: Speaks, key: &str, address: SocketAddr) -> Acceptor {
+        if let Some(mutual) = &self.mutual {
+            return mutual.acceptor(speaks);
+        }
+        if !address.ip().is_loopback() {
+            tracing::warn!(
+                "{key} = {address} is no address of this machine alone, and inner_tls is not set: whoever is on the way \
+                 there reads messages, passwords and the cluster secret"
+            );
+        }
+        Acceptor::bare()
+    }
+
+    /// What makes wires to the others.
+    pub fn connector(&self, speaks: Speaks) -> InsideConnector {
+        let connector = self.mutual.as_ref().map_or_else(Connector::bare, |mutual| mutual.connector(speaks));
+        InsideConnector::new(connector, Arc::clone(&self.failed))
+    }
+
+    /// With which addresses inside begin.
+    pub fn scheme(&self) -> Scheme {
+        if self.mutual.is_some() { Scheme::HTTPS } else { Scheme::HTTP }
+    }
+
     /// An address of another process's gRPC port: host:port, or a URL.
     pub fn endpoint(&self, address: &str) -> Result<Endpoint, Error> {
         let authority = address.split_once("://").map_or(address, |(_, authority)| authority);
-        Endpoint::from_shared(format!("http://{authority}"))
+        Endpoint::from_shared(format!("{}://{authority}", self.scheme()))
     }
 
-    /// A way that is made, and made again, when it is needed.
+    /// A way that is made, and made again, when it is needed. Shows nothing by itself.
+    pub fn channel(&self, endpoint: &Endpoint) -> Channel {
+        endpoint.connect_with_connector_lazy(self.connector(Speaks::Http2))
+    }
+
+    /// The same, on which every call shows the secret.
     pub fn connect_lazily(&self, endpoint: &Endpoint) -> ProvenChannel {
-        InterceptedService::new(endpoint.connect_lazy(), self.proof.clone())
+        InterceptedService::new(self.channel(endpoint), self.proof.clone())
     }
 
     pub async fn connect(&self, endpoint: &Endpoint) -> Result<ProvenChannel, Error> {
-        Ok(InterceptedService::new(endpoint.connect().await?, self.proof.clone()))
+        let channel = endpoint.connect_with_connector(self.connector(Speaks::Http2)).await?;
+        Ok(InterceptedService::new(channel, self.proof.clone()))
     }
 }
 

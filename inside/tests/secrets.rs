@@ -29,9 +29,9 @@ fn what_is_no_secret_is_refused_with_the_reason() {
 fn the_first_of_a_file_is_shown_and_all_are_accepted_while_it_is_changed() {
     let file = std::env::temp_dir().join(format!("skep-secret-{}", std::process::id()));
     std::fs::write(&file, format!("# since November\n  {SECOND}\r\n\n{FIRST}\n")).unwrap();
-    let both = Inside::new(&ClusterSecret::in_file(&file).load().unwrap());
+    let both = Inside::plain(&ClusterSecret::in_file(&file).load().unwrap());
     std::fs::remove_file(&file).unwrap();
-    let old = Inside::new(&ClusterSecret::new(FIRST).load().unwrap());
+    let old = Inside::plain(&ClusterSecret::new(FIRST).load().unwrap());
     let shown_by = |inside: &Inside| {
         let mut headers = HeaderMap::new();
         inside.proof().show(&mut headers);
@@ -53,7 +53,7 @@ fn the_first_of_a_file_is_shown_and_all_are_accepted_while_it_is_changed() {
 fn no_secret_is_printed() {
     let secret = ClusterSecret::new(FIRST);
     let secrets = secret.load().unwrap();
-    let inside = Inside::new(&secrets);
+    let inside = Inside::plain(&secrets);
     let mut headers = HeaderMap::new();
     inside.proof().show(&mut headers);
     let wrong_type = serde_json::from_str::<ClusterSecret>("1234567890123456789").unwrap_err();

@@ -72,6 +72,8 @@ Examples:
   skep up --data /srv/skep --cells 5        somewhere else, more cells (fixed at a folder's first start)
   skep up --public-host chat.example.org    reachable from other machines
   skep up --rate-limits off                 for load runs
+  skep up --public-host chat.example.org --tls-certificate chat.pem --tls-key chat.key
+                                            https and wss at the public ports
 
 DIR/deployment.json names every part with its pid and address once all are ready; logs are in DIR/logs.
 Ctrl-C stops everything; what was stored is there at the next start.";

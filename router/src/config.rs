@@ -6,13 +6,18 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use skep_gate::{RateLimits, TrustedProxies};
 use skep_inside::ClusterSecret;
+use skep_tls::{MutualFiles, TlsFiles};
 
 /// The settings of one router's process.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where people's calls come in (HTTP).
+    /// Where people's calls come in (HTTP, or HTTPS where `tls` is given).
     pub listen: SocketAddr,
+    /// The certificate that people are shown, with those between it and its authority, and its key (PEM files). Both
+    /// are followed: a renewed pair is used within seconds. Without it this port speaks plain HTTP.
+    #[serde(default)]
+    pub tls: Option<TlsFiles>,
     /// Health and metrics.
     pub admin_listen: SocketAddr,
     /// The directory's gRPC address, such as http://127.0.0.1:7701.
@@ -20,6 +25,10 @@ pub struct Config {
     /// What the parts of this deployment show one another: 32 letters or more, the same everywhere, in a file that only
     /// they can read. To change it, give every part both in turn, a line each: the first is shown, all are accepted.
     pub cluster_secret: ClusterSecret,
+    /// TLS between the parts, both ways: this deployment's own authority, and this part's certificate and key (PEM
+    /// files, followed). Certificates are in the name of skep.internal. All parts have it, or none.
+    #[serde(default)]
+    pub inner_tls: Option<MutualFiles>,
     /// A folder of this router's own, for the map: with it the router starts while the directory is away.
     pub data_dir: PathBuf,
     /// The router's address as people reach it, such as https://chat.example.org.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use skep_tls::Acceptor;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -21,7 +22,7 @@ use crate::{answer::Answer, door::Door, limits, stream::PatientStream};
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves until stopped; then takes no more, and waits for the calls under way.
-pub(crate) async fn serve(listener: TcpListener, door: Arc<Door>, stop: CancellationToken) {
+pub(crate) async fn serve(listener: TcpListener, acceptor: Acceptor, door: Arc<Door>, stop: CancellationToken) {
     let (tasks, room) = (TaskTracker::new(), Arc::new(Semaphore::new(limits::CONNECTIONS)));
     let given_up = CancellationToken::new();
     loop {
@@ -40,11 +41,12 @@ pub(crate) async fn serve(listener: TcpListener, door: Arc<Door>, stop: Cancella
                     door.metrics.connection_refused();
                     continue;
                 };
-                let (door, stop, given_up) = (Arc::clone(&door), stop.clone(), given_up.clone());
+                let (door, acceptor) = (Arc::clone(&door), acceptor.clone());
+                let (stop, given_up) = (stop.clone(), given_up.clone());
                 tasks.spawn(async move {
                     let _counted = door.metrics.connection();
                     tokio::select! {
-                        () = connection(stream, peer.ip(), door, stop) => {}
+                        () = connection(stream, peer.ip(), &acceptor, door, stop) => {}
                         () = given_up.cancelled() => {}
                     }
                     drop((place, own_place));
@@ -66,8 +68,15 @@ pub(crate) async fn serve(listener: TcpListener, door: Arc<Door>, stop: Cancella
     }
 }
 
-async fn connection(stream: TcpStream, peer: IpAddr, door: Arc<Door>, stop: CancellationToken) {
-    _ = stream.set_nodelay(true);
+async fn connection(stream: TcpStream, peer: IpAddr, acceptor: &Acceptor, door: Arc<Door>, stop: CancellationToken) {
+    let accepted = tokio::select! {
+        accepted = acceptor.accept(stream) => accepted,
+        () = stop.cancelled() => return,
+    };
+    let stream = match accepted {
+        Ok(stream) => stream,
+        Err(error) => return tracing::debug!(%error, %peer, "no handshake"),
+    };
     let patience = door.patience;
     let service = service_fn(move |request: Request<Incoming>| {
         let door = Arc::clone(&door);

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::{HeaderMap, Method, Request, Response, Uri, body::Incoming};
+use hyper::{HeaderMap, Method, Request, Response, Uri, body::Incoming, http::uri::Scheme};
 use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
+    client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
 };
 use skep_directory::MapWatch;
 use skep_gate::Places;
-use skep_inside::{Inside, Proof, Seldom};
+use skep_inside::{Inside, InsideConnector, Proof, Seldom, Speaks};
 use skep_protocol::{CellId, Code, Refusal, Slot};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -34,7 +34,8 @@ pub(crate) struct Errand {
 
 /// The way to the cells.
 pub(crate) struct Cells {
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Client<InsideConnector, Full<Bytes>>,
+    scheme: Scheme,
     proof: Proof,
     refused: Seldom,
     patience: Patience,
@@ -56,9 +57,7 @@ enum Missed {
 
 impl Cells {
     pub fn new(inside: &Inside, patience: Patience, places_per_cell: usize) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(patience.connect));
+        let connector = inside.connector(Speaks::Http1).connect_timeout(patience.connect);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(limits::IDLE)
@@ -66,6 +65,7 @@ impl Cells {
             .build(connector);
         Self {
             client,
+            scheme: inside.scheme(),
             proof: inside.proof().clone(),
             refused: Seldom::new(REFUSED_PERIOD),
             patience,
@@ -133,7 +133,11 @@ impl Cells {
     }
 
     async fn attempt(&self, errand: &Errand, address: &str) -> Result<Response<Incoming>, Missed> {
-        let uri = Uri::builder().scheme("http").authority(address).path_and_query(&*errand.path_and_query).build();
+        let uri = Uri::builder()
+            .scheme(self.scheme.clone())
+            .authority(address)
+            .path_and_query(&*errand.path_and_query)
+            .build();
         // An address that is none reaches nobody.
         let uri = uri.map_err(|_| Missed::NotReached)?;
         let mut request = Request::new(Full::new(errand.body.clone()));

@@ -26,4 +26,4 @@ mod web;
 pub use config::Config;
 pub use limits::{Patience, Room};
 pub use options::Options;
-pub use run::{run, serve};
+pub use run::{Ports, run, serve};

@@ -6,9 +6,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use skep_tls::Wire;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
-    net::TcpStream,
     time::{Sleep, sleep, timeout},
 };
 
@@ -19,23 +19,23 @@ const LINGER_BYTES: usize = 1024 * 1024;
 
 /// A connection whose writes fail when the client takes nothing for too long.
 pub(crate) struct PatientStream {
-    stream: TcpStream,
+    stream: Wire,
     patience: Duration,
     /// Runs while a write waits.
     stall: Option<Pin<Box<Sleep>>>,
 }
 
 impl PatientStream {
-    pub fn new(stream: TcpStream, patience: Duration) -> Self {
+    pub fn new(stream: Wire, patience: Duration) -> Self {
         Self { stream, patience, stall: None }
     }
 
     /// Ends the connection so that the last answer arrives.
     pub async fn close(mut self) {
-        if self.stream.shutdown().await.is_err() {
-            return;
-        }
         let read_away = async {
+            if self.stream.shutdown().await.is_err() {
+                return;
+            }
             let (mut left, mut scratch) = (LINGER_BYTES, [0; 4096]);
             while let Ok(read @ 1..) = self.stream.read(&mut scratch).await
                 && left > read
@@ -83,7 +83,9 @@ impl AsyncWrite for PatientStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        // Over TLS a write is taken before the kernel has it.
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.or_stalled(cx, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -27,6 +27,8 @@ Examples:
       --report target/load/direct
   skep-sim load --router http://127.0.0.1:7700 --scenario sim/scenarios/mixed.toml --expect-faults \\
       --report target/load/faults        (while somebody breaks parts)
+  skep-sim load --router https://chat.test:7700 --ca ca.pem --scenario sim/scenarios/smoke.toml \\
+      --report target/load/tls           (a deployment with certificates of an authority of one's own)
 
 Start the deployment with `skep up --rate-limits off`. Accounts are kept in --accounts for the next run: signing up
 costs about 15 ms of a core each, on purpose.
@@ -53,6 +55,9 @@ struct Load {
     /// The router's URL.
     #[arg(long)]
     router: String,
+    /// The authority that the deployment's certificates are of (PEM), where this machine does not trust it anyway.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// A TOML file, see sim/scenarios.
     #[arg(long)]
     scenario: PathBuf,
@@ -173,6 +178,7 @@ impl Load {
         anyhow::ensure!(self.sign_ups > 0, "--sign-ups: at least 1");
         Ok(Options {
             router: self.router.clone(),
+            ca: self.ca.clone(),
             scenario_name: name,
             scenario,
             accounts,

@@ -1,6 +1,6 @@
 //! One load run from the first account to the report.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use anyhow::Context;
 use rand::RngExt;
 use skep_client::Http;
 use skep_protocol::Kind;
+use skep_tls::{Connector, Trust};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -39,6 +40,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub struct Options {
     pub router: String,
+    /// The authority whose certificates are accepted; those that this machine trusts unless given.
+    pub ca: Option<PathBuf>,
     pub scenario_name: String,
     pub scenario: Scenario,
     /// Accounts are kept here.
@@ -62,9 +65,10 @@ pub enum Faults {
 
 /// Runs it. When `stop` is cancelled, sending ends, and what was sent is still audited.
 pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<Report> {
-    let Options { router, scenario_name, scenario, accounts, people, deployment, sign_ups, faults } = options;
+    let Options { router, ca, scenario_name, scenario, accounts, people, deployment, sign_ups, faults } = options;
     scenario.check()?;
-    let (began_unix_ms, http) = (unix_ms(), Arc::new(Http::new(&router, PATIENCE)));
+    let connector = connector(&router, ca.as_deref())?;
+    let (began_unix_ms, http) = (unix_ms(), Arc::new(Http::over(connector, &router, PATIENCE)));
     let run = Run::new(rand::rng().random());
     let people = match people {
         Some(file) => Accounts::of_file(&file),
@@ -122,6 +126,15 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<Re
         watch: &watch,
         talks: &talks,
     }))
+}
+
+/// What makes the connections to a deployment at this address.
+fn connector(router: &str, ca: Option<&Path>) -> anyhow::Result<Connector> {
+    Ok(match ca {
+        Some(ca) => Connector::trusting(&Trust::in_file(ca).context("--ca")?),
+        None if router.starts_with("https://") => Connector::trusting(&Trust::of_the_machine().context("--ca")?),
+        None => Connector::bare(),
+    })
 }
 
 /// Members of each conversation, and as many others again who may join it later.

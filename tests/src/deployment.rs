@@ -11,9 +11,10 @@ use skep_directory::MapWatch;
 use skep_gate::{RateLimits, TrustedProxies};
 use skep_inside::{ClusterSecret, Inside};
 use skep_protocol::ConversationId;
+use skep_tls::TlsFiles;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Door, Proxy};
+use crate::{Authority, Door, Proxy};
 
 /// What the parts of every deployment here show one another.
 pub const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -28,8 +29,18 @@ pub struct Deployment {
     door: Door,
     pub cells: Vec<CellParts>,
     pub directory_url: String,
+    /// What the public listeners show, where they speak TLS.
+    pub tls: Option<TlsFiles>,
+    /// What a process of it has.
+    pub inside: Inside,
     map: Arc<MapWatch>,
     stop: CancellationToken,
+}
+
+/// What all its doors speak.
+enum Wires {
+    Bare,
+    Tls,
 }
 
 /// What belongs to a cell.
@@ -49,8 +60,24 @@ impl Deployment {
         Self::start_with(cells, RateLimits::OFF).await
     }
 
+    /// The same, all of whose doors speak TLS, with certificates of the known authority.
+    pub async fn start_over_tls(cells: u32) -> Arc<Self> {
+        Self::start_as(cells, RateLimits::OFF, Wires::Tls).await
+    }
+
     /// The same, with these limits.
     pub async fn start_with(cells: u32, rate_limits: RateLimits) -> Arc<Self> {
+        Self::start_as(cells, rate_limits, Wires::Bare).await
+    }
+
+    async fn start_as(cells: u32, rate_limits: RateLimits, wires: Wires) -> Arc<Self> {
+        let (tls, inner_tls) = match wires {
+            Wires::Bare => (None, None),
+            Wires::Tls => (Some(Authority::known().public()), Some(Authority::known().inner())),
+        };
+        let (http_scheme, socket_scheme) = if tls.is_some() { ("https", "wss") } else { ("http", "ws") };
+        let inside = Inside::start(&ClusterSecret::new(SECRET), inner_tls.as_ref()).unwrap();
+        let inner_scheme = inside.scheme();
         _ = tracing_subscriber::fmt().with_test_writer().with_env_filter("warn,skep=info").try_init();
         let stop = CancellationToken::new();
         let servers: Vec<_> = (0..cells)
@@ -68,6 +95,7 @@ impl Deployment {
                 admin_listen: free(),
                 database: parts[0].0.conninfo("directory"),
                 cluster_secret: ClusterSecret::new(SECRET),
+                inner_tls: inner_tls.clone(),
             },
             stop.clone(),
         ));
@@ -76,12 +104,14 @@ impl Deployment {
             postgres.create_database("cell").unwrap();
             let (http, socket, relay_listen, admin_listen) = (free(), free(), free(), free());
             let relay = Proxy::to(relay_listen).await;
-            let socket_url = format!("ws://{socket}/v1/socket");
+            let socket_url = format!("{socket_scheme}://{socket}/v1/socket");
             let config = skep_cell::Config {
                 cell_id,
                 expected_cells: cells,
-                directory: format!("http://{directory_listen}"),
+                directory: format!("{inner_scheme}://{directory_listen}"),
                 cluster_secret: ClusterSecret::new(SECRET),
+                inner_tls: inner_tls.clone(),
+                tls: tls.clone(),
                 database: postgres.conninfo("cell"),
                 redis: Some(format!("redis+unix://{}", redis.socket().display())),
                 socket_listen: socket,
@@ -109,7 +139,7 @@ impl Deployment {
                     panic!("cell {cell_id}: {error:#}");
                 }
             });
-            let http_url = format!("http://{http}");
+            let http_url = format!("{inner_scheme}://{http}");
             started.push(CellParts {
                 http_url,
                 socket_url,
@@ -120,15 +150,16 @@ impl Deployment {
             });
         }
         let file = started[0].postgres.lock().unwrap().folder().join("tests-map");
-        let inside = inside();
-        let map = MapWatch::start(&format!("http://{directory_listen}"), &inside, file, stop.clone()).unwrap();
-        let directory_url = format!("http://{directory_listen}");
+        let directory_url = format!("{inner_scheme}://{directory_listen}");
+        let map = MapWatch::start(&directory_url, &inside, file, stop.clone()).unwrap();
         let listen = free();
         let router = skep_router::Config {
             listen,
             admin_listen: free(),
-            directory: format!("http://{directory_listen}"),
+            directory: directory_url.clone(),
             cluster_secret: ClusterSecret::new(SECRET),
+            inner_tls,
+            tls: tls.clone(),
             data_dir: started[0].postgres.lock().unwrap().folder().join("router"),
             public_url: "http://chat.test".to_owned(),
             rate_limits,
@@ -137,8 +168,9 @@ impl Deployment {
             allowed_origins: vec![PAGE.to_owned()],
         };
         tokio::spawn(skep_router::run(router, stop.clone()));
-        let url = format!("http://{listen}");
-        let this = Arc::new(Self { door: Door::new(url), cells: started, directory_url, map, stop });
+        let url = format!("{http_scheme}://{listen}");
+        let door = Door::new(url);
+        let this = Arc::new(Self { door, cells: started, directory_url, tls, inside: inside.clone(), map, stop });
         eventually(START, "the router knows all cells", async || {
             let ready = this.try_call(Method::GET, "/readyz", None, None, None).await;
             ready.is_ok_and(|reply| reply.status == 200)
@@ -187,7 +219,7 @@ impl Drop for Deployment {
 
 /// What a process of the deployment has.
 pub fn inside() -> Inside {
-    Inside::new(&ClusterSecret::new(SECRET).load().unwrap())
+    Inside::plain(&ClusterSecret::new(SECRET).load().unwrap())
 }
 
 /// Waits until something holds. Panics when it does not in time.

@@ -15,12 +15,12 @@ pub struct Door {
 
 impl Door {
     pub fn new(url: String) -> Self {
-        Self { url, http: Http::default() }
+        Self { http: Http::of(&url), url }
     }
 
     /// A cell's, as routers reach it.
     pub fn of_cell(url: String, inside: &Inside) -> Self {
-        Self { url, http: Http::showing(inside.proof().clone()) }
+        Self { url, http: Http::inside(inside) }
     }
 
     /// One call. Panics when nobody answers.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod agreement;
+mod authority;
 mod deployment;
 mod door;
 mod hive;
@@ -11,6 +12,7 @@ mod person;
 mod proxy;
 mod socket;
 
+pub use authority::Authority;
 pub use deployment::{CellParts, Deployment, PAGE, SECRET, eventually, inside};
 pub use door::Door;
 pub use hive::{Hive, signal};

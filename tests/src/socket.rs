@@ -1,21 +1,19 @@
-//! A socket as a client has it, over bare TCP, so that a test can also speak badly.
+//! A socket as a client has it, over a bare wire, so that a test can also speak badly.
 
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
+use skep_tls::{Connector, Wire};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::agreement::check_frame;
+use crate::{Authority, agreement::check_frame};
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A WebSocket to a cell.
 pub struct Socket {
-    pub stream: TcpStream,
+    pub stream: Wire,
     read: Vec<u8>,
 }
 
@@ -35,14 +33,20 @@ impl Socket {
 
     /// Connects and shakes hands, if somebody is there.
     pub async fn try_connect(url: &str) -> std::io::Result<Self> {
-        let (host, path) = url.strip_prefix("ws://").unwrap().split_once('/').unwrap();
-        let mut stream = TcpStream::connect(host).await?;
-        stream.set_nodelay(true)?;
+        let (scheme, rest) = url.split_once("://").unwrap();
+        let (host, path) = rest.split_once('/').unwrap();
+        let (connector, scheme) = match scheme {
+            "wss" => (Authority::known().connector(), "https"),
+            _ => (Connector::bare(), "http"),
+        };
+        let wire = connector.connect(format!("{scheme}://{host}/").parse().unwrap()).await;
+        let mut stream = wire.map_err(std::io::Error::other)?;
         let request = format!(
             "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: skep.v1.json\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await?;
+        stream.flush().await?;
         let mut read = Vec::new();
         while !read.windows(4).any(|w| w == b"\r\n\r\n") {
             let mut bytes = [0; 1024];
@@ -64,11 +68,13 @@ impl Socket {
         let bytes = masked(0x81, frame.to_string().as_bytes());
         // Who has been closed meanwhile finds out by reading.
         _ = self.stream.write_all(&bytes).await;
+        _ = self.stream.flush().await;
     }
 
     /// Sends bytes as they are.
     pub async fn send_raw(&mut self, bytes: &[u8]) {
         _ = self.stream.write_all(bytes).await;
+        _ = self.stream.flush().await;
     }
 
     /// The next frame or the end. Panics when none comes in time.

@@ -22,8 +22,9 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use skep_gate::Kind;
-use skep_inside::Door;
+use skep_inside::{Door, Refused};
 use skep_protocol::{Code, Refusal};
+use skep_tls::Acceptor;
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -92,8 +93,15 @@ fn calls(context: Arc<Context>, door: Door) -> Router {
 }
 
 /// Serves until stopped; calls under way are finished.
-pub async fn serve(listener: TcpListener, door: Door, context: Arc<Context>, stop: CancellationToken) {
+pub async fn serve(
+    listener: TcpListener,
+    acceptor: Acceptor,
+    door: Door,
+    context: Arc<Context>,
+    stop: CancellationToken,
+) {
     let calls = TowerToHyperService::new(calls(context, door));
+    let refused = Arc::new(Refused::default());
     let (tasks, room) = (TaskTracker::new(), Arc::new(Semaphore::new(CONNECTIONS)));
     loop {
         let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
@@ -108,9 +116,16 @@ pub async fn serve(listener: TcpListener, door: Door, context: Arc<Context>, sto
             },
             () = stop.cancelled() => break,
         };
-        _ = stream.set_nodelay(true);
         let (calls, stop) = (calls.clone(), stop.clone());
+        let (acceptor, refused) = (acceptor.clone(), Arc::clone(&refused));
         tasks.spawn(async move {
+            let stream = tokio::select! {
+                accepted = acceptor.accept(stream) => match accepted {
+                    Ok(stream) => stream,
+                    Err(error) => return refused.note(peer, &error),
+                },
+                () = stop.cancelled() => return,
+            };
             let calls = service_fn(|mut request: hyper::Request<Incoming>| {
                 request.extensions_mut().insert(peer);
                 calls.call(request)

@@ -193,7 +193,7 @@ impl Peers {
                     .map_err(|_| unavailable("the cell that has this gave no usable address"))?
                     .tcp_nodelay(true)
                     .connect_timeout(Duration::from_secs(2));
-                let channel = endpoint.connect_lazy();
+                let channel = self.inside.channel(&endpoint);
                 channels.insert(entry.relay_address.clone(), channel.clone());
                 channel
             }

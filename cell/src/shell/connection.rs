@@ -9,7 +9,8 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use skep_core::fanout::{ConnectionId, Outbox, Phase};
 use skep_protocol::{CloseCode, ConversationId, ServerFrame, websocket};
-use tokio::{net::TcpStream, sync::Notify};
+use skep_tls::Line;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// Frames gathered into one write.
@@ -18,7 +19,7 @@ const GATHERED: usize = 64;
 /// A connection past its handshake.
 pub struct Connection {
     pub id: ConnectionId,
-    pub stream: TcpStream,
+    pub line: Line,
     outbox: Mutex<Unsent>,
     drained: Notify,
     /// Milliseconds of the process's life when the client was last heard.
@@ -32,11 +33,19 @@ struct Unsent {
     flushing: bool,
 }
 
+impl Unsent {
+    /// Bytes that are not in the kernel. What a line over TLS still has counts as one: it is bounded, and of unknown
+    /// size.
+    fn waiting(&self) -> usize {
+        self.outbox.bytes().max(usize::from(self.flushing))
+    }
+}
+
 impl Connection {
-    pub fn new(id: ConnectionId, stream: TcpStream, now_ms: u64) -> Arc<Self> {
+    pub fn new(id: ConnectionId, line: Line, now_ms: u64) -> Arc<Self> {
         Arc::new(Self {
             id,
-            stream,
+            line,
             outbox: Mutex::new(Unsent { outbox: Outbox::default(), flushing: false }),
             drained: Notify::new(),
             last_heard: AtomicU64::new(now_ms),
@@ -120,7 +129,7 @@ impl Connection {
         let mut left = usize::MAX;
         loop {
             let drained = self.drained.notified();
-            let waiting = self.outbox.lock().outbox.bytes();
+            let waiting = self.outbox.lock().waiting();
             // What comes on top meanwhile is no progress; the limit of the outbox bounds it.
             if waiting == 0 || self.is_closed() {
                 return !self.is_closed();
@@ -143,9 +152,9 @@ impl Connection {
         if unsent.flushing || self.is_closed() {
             return;
         }
-        match write(&self.stream, &mut unsent.outbox) {
-            Ok(()) if unsent.outbox.bytes() == 0 => self.drained.notify_waiters(),
-            Ok(()) => {
+        match write(&self.line, &mut unsent.outbox) {
+            Ok(Written::All) => self.drained.notify_waiters(),
+            Ok(Written::Part) => {
                 unsent.flushing = true;
                 tokio::spawn(flush_when_writable(Arc::clone(self)));
             }
@@ -170,7 +179,7 @@ impl Connection {
 async fn flush_when_writable(connection: Arc<Connection>) {
     loop {
         tokio::select! {
-            ready = connection.stream.writable() => if ready.is_err() {
+            ready = connection.line.writable() => if ready.is_err() {
                 connection.closed.cancel();
             },
             () = connection.closed() => {}
@@ -179,13 +188,13 @@ async fn flush_when_writable(connection: Arc<Connection>) {
         if connection.is_closed() {
             return;
         }
-        match write(&connection.stream, &mut unsent.outbox) {
-            Ok(()) if unsent.outbox.bytes() == 0 => {
+        match write(&connection.line, &mut unsent.outbox) {
+            Ok(Written::All) => {
                 unsent.flushing = false;
                 connection.drained.notify_waiters();
                 return;
             }
-            Ok(()) => {}
+            Ok(Written::Part) => {}
             Err(_) => {
                 connection.closed.cancel();
                 return;
@@ -194,16 +203,26 @@ async fn flush_when_writable(connection: Arc<Connection>) {
     }
 }
 
-/// Until nothing waits or the socket takes no more.
-fn write(stream: &TcpStream, outbox: &mut Outbox) -> io::Result<()> {
+/// How far a write came.
+enum Written {
+    All,
+    Part,
+}
+
+/// Until nothing waits, here or in the line, or the socket takes no more.
+fn write(line: &Line, outbox: &mut Outbox) -> io::Result<Written> {
     while outbox.bytes() > 0 {
         let slices: Vec<IoSlice<'_>> = outbox.frames().take(GATHERED).map(|f| IoSlice::new(f)).collect();
-        match stream.try_write_vectored(&slices) {
+        match line.try_write_vectored(&slices) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(count) => outbox.written(count),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Written::Part),
             Err(error) => return Err(error),
         }
     }
-    Ok(())
+    match line.try_flush() {
+        Ok(()) => Ok(Written::All),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Written::Part),
+        Err(error) => Err(error),
+    }
 }

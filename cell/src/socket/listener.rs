@@ -1,4 +1,4 @@
-//! The listener: handshakes are hyper's and fastwebsockets', and from then on the bare socket is ours.
+//! The listener: handshakes are hyper's and fastwebsockets', and from then on the wire is ours.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,7 +10,8 @@ use hyper::{Method, Request, Response, StatusCode, body::Incoming, header, serve
 use hyper_util::rt::{TokioIo, TokioTimer};
 use skep_gate::{Address, Place};
 use skep_protocol::{Code, Problem, Refusal};
-use tokio::net::{TcpListener, TcpStream};
+use skep_tls::{Acceptor, Line, Wire};
+use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::session::{self, Doors};
@@ -24,7 +25,7 @@ const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 type Answer = Response<Full<Bytes>>;
 
 /// Takes connections until stopped, then tells all of them to come back elsewhere or later.
-pub async fn serve(listener: TcpListener, doors: Arc<Doors>, stop: CancellationToken) {
+pub async fn serve(listener: TcpListener, acceptor: Acceptor, doors: Arc<Doors>, stop: CancellationToken) {
     let tasks = TaskTracker::new();
     loop {
         let (stream, peer) = tokio::select! {
@@ -47,10 +48,17 @@ pub async fn serve(listener: TcpListener, doors: Arc<Doors>, stop: CancellationT
                 None => continue,
             },
         };
-        // A small frame must not wait for more to come.
-        _ = stream.set_nodelay(true);
         let (doors, sessions, stop) = (Arc::clone(&doors), tasks.clone(), stop.clone());
+        let acceptor = acceptor.clone();
         tasks.spawn(async move {
+            let wire = tokio::select! {
+                accepted = acceptor.accept(stream) => match accepted {
+                    Ok(wire) => wire,
+                    // A broken handshake is the client's own affair.
+                    Err(error) => return tracing::debug!(%error, %peer, "no handshake"),
+                },
+                () = stop.cancelled() => return,
+            };
             let service = service_fn(|request| {
                 let answer = handshake(request, peer, place.clone(), &doors, &sessions, &stop);
                 async move { Ok::<_, std::convert::Infallible>(answer) }
@@ -58,10 +66,10 @@ pub async fn serve(listener: TcpListener, doors: Arc<Doors>, stop: CancellationT
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEADERS_WITHIN)
-                .serve_connection(TokioIo::new(stream), service)
+                .serve_connection(TokioIo::new(wire), service)
                 .with_upgrades();
             tokio::select! {
-                // A broken handshake is the client's own affair.
+                // So is this one.
                 _ = connection => {}
                 () = stop.cancelled() => {}
             }
@@ -107,11 +115,11 @@ fn handshake(
     sessions.spawn(async move {
         let _place = place;
         let Ok(socket) = upgrade.await else { return };
-        // hyper gives the bare socket back; what it had read already comes with it.
+        // hyper gives the wire back; what it had read already comes with it.
         let upgraded = socket.into_inner();
-        if let Ok(parts) = upgraded.into_inner().downcast::<TokioIo<TcpStream>>() {
+        if let Ok(parts) = upgraded.into_inner().downcast::<TokioIo<Wire>>() {
             let early = parts.read_buf;
-            session::run(parts.io.into_inner(), early, doors, stop).await;
+            session::run(Line::new(parts.io.into_inner()), early, doors, stop).await;
         }
     });
     let mut response = response.map(|_| Full::new(Bytes::new()));

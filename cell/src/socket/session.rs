@@ -16,10 +16,8 @@ use skep_protocol::{
     SocketLimits, UserId, check_text, limits,
     websocket::{self, Incoming, Reader},
 };
-use tokio::{
-    net::TcpStream,
-    sync::{Semaphore, oneshot},
-};
+use skep_tls::Line;
+use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::sync;
@@ -103,8 +101,8 @@ enum End {
 }
 
 /// Runs until the socket is closed, by either side.
-pub(super) async fn run(stream: TcpStream, early: Bytes, doors: Arc<Doors>, stop: CancellationToken) {
-    let connection = Connection::new(doors.context.hub.next_connection(), stream, uptime_ms());
+pub(super) async fn run(line: Line, early: Bytes, doors: Arc<Doors>, stop: CancellationToken) {
+    let connection = Connection::new(doors.context.hub.next_connection(), line, uptime_ms());
     let (mut reader, mut incoming) = (Reader::default(), Vec::new());
     let end = match feed(&mut reader, &early, &mut incoming) {
         Ok(()) => talk(&connection, &mut reader, &mut incoming, &doors, &stop).await,
@@ -357,7 +355,7 @@ async fn read(
 ) -> Result<(), End> {
     loop {
         tokio::select! {
-            ready = connection.stream.readable() => if ready.is_err() {
+            ready = connection.line.readable() => if ready.is_err() {
                 return Err(End::Gone);
             },
             () = connection.closed() => return Err(End::Gone),
@@ -376,7 +374,7 @@ async fn read(
 
 fn read_now(connection: &Connection, reader: &mut Reader, incoming: &mut Vec<Incoming>) -> Result<bool, End> {
     let mut buffer = [0; READ];
-    match connection.stream.try_read(&mut buffer) {
+    match connection.line.try_read(&mut buffer) {
         Ok(0) => Err(End::Gone),
         Ok(count) => feed(reader, &buffer[..count], incoming).map(|()| true),
         Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(false),

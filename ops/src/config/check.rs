@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 
 use skep_gate::Origins;
+use skep_tls::TlsFiles;
 
 /// An address of another part or of this one, with one of these schemes.
 pub(crate) fn url(text: &str, schemes: &[&str]) -> Result<(), String> {
@@ -13,6 +14,22 @@ pub(crate) fn url(text: &str, schemes: &[&str]) -> Result<(), String> {
     }
     if !uri.scheme_str().is_some_and(|scheme| schemes.contains(&scheme)) {
         return Err(format!("{text:?} does not begin with {}://", schemes.join(":// or ")));
+    }
+    Ok(())
+}
+
+/// Where this part speaks TLS itself, its public address says so. Without TLS here, a proxy in front may speak it.
+pub(crate) fn public_scheme(url: &str, secure: &str, tls: Option<&TlsFiles>) -> Result<(), String> {
+    if tls.is_some() && !url.starts_with(&format!("{secure}://")) {
+        return Err(format!("{url:?} does not begin with {secure}://, but `tls` is set: people would not get through"));
+    }
+    Ok(())
+}
+
+/// Nobody is to believe that what goes inside is encrypted when it is not.
+pub(crate) fn inner_scheme(url: &str, is_tls: bool) -> Result<(), String> {
+    if !is_tls && url.starts_with("https://") {
+        return Err(format!("{url:?} begins with https://, which needs `inner_tls`"));
     }
     Ok(())
 }

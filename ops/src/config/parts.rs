@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use skep_gate::RateLimits;
 use skep_inside::ClusterSecret;
+use skep_tls::{MutualFiles, TlsFiles};
 
 use crate::config::{
     Part,
@@ -12,6 +13,9 @@ use crate::config::{
 };
 
 const SECRET: Value = Required(r#""file:/etc/skep/cluster-secret""#);
+const TLS: Value = Optional(r#"{ certificate = "/etc/skep/chat.pem", key = "/etc/skep/chat.key" }"#);
+const INNER_TLS: Value =
+    Optional(r#"{ ca = "/etc/skep/inner-ca.pem", certificate = "/etc/skep/inner.pem", key = "/etc/skep/inner.key" }"#);
 
 impl Part for skep_directory::Config {
     const NAME: &'static str = "directory";
@@ -21,6 +25,7 @@ impl Part for skep_directory::Config {
         ("admin_listen", Required(r#""127.0.0.1:7702""#)),
         ("database", Required(r#""host=/run/postgresql dbname=skep_directory user=skep""#)),
         ("cluster_secret", SECRET),
+        ("inner_tls", INNER_TLS),
     ];
 
     fn listeners(&self) -> Vec<(&'static str, SocketAddr)> {
@@ -34,7 +39,7 @@ impl Part for skep_directory::Config {
     }
 
     fn unusable(&self) -> Vec<(&'static str, String)> {
-        secret(&self.cluster_secret)
+        [secret(&self.cluster_secret), inner_tls(self.inner_tls.as_ref())].concat()
     }
 }
 
@@ -43,9 +48,11 @@ impl Part for skep_router::Config {
     const SOURCE: &'static str = include_str!("../../../router/src/config.rs");
     const VALUES: &'static [(&'static str, Value)] = &[
         ("listen", Required(r#""0.0.0.0:7700""#)),
+        ("tls", TLS),
         ("admin_listen", Required(r#""127.0.0.1:7703""#)),
         ("directory", Required(r#""http://127.0.0.1:7701""#)),
         ("cluster_secret", SECRET),
+        ("inner_tls", INNER_TLS),
         ("data_dir", Required(r#""/var/lib/skep/router""#)),
         ("public_url", Required(r#""https://chat.example.org""#)),
         ("rate_limits", Default(RateLimits::DEFAULT)),
@@ -60,13 +67,15 @@ impl Part for skep_router::Config {
     fn faults(&self) -> Vec<(&'static str, String)> {
         let mut faults = Vec::new();
         note(&mut faults, "directory", check::url(&self.directory, &["http", "https"]));
+        note(&mut faults, "directory", check::inner_scheme(&self.directory, self.inner_tls.is_some()));
         note(&mut faults, "public_url", check::url(&self.public_url, &["http", "https"]));
+        note(&mut faults, "public_url", check::public_scheme(&self.public_url, "https", self.tls.as_ref()));
         note(&mut faults, "allowed_origins", check::origins(&self.allowed_origins));
         faults
     }
 
     fn unusable(&self) -> Vec<(&'static str, String)> {
-        secret(&self.cluster_secret)
+        [secret(&self.cluster_secret), tls(self.tls.as_ref()), inner_tls(self.inner_tls.as_ref())].concat()
     }
 }
 
@@ -78,9 +87,11 @@ impl Part for skep_cell::Config {
         ("expected_cells", Required("3")),
         ("directory", Required(r#""http://127.0.0.1:7701""#)),
         ("cluster_secret", SECRET),
+        ("inner_tls", INNER_TLS),
         ("database", Required(r#""host=/run/postgresql dbname=skep_cell user=skep""#)),
         ("redis", Optional(r#""redis+unix:///run/redis/redis.sock""#)),
         ("socket_listen", Required(r#""0.0.0.0:7711""#)),
+        ("tls", TLS),
         ("socket_url", Required(r#""wss://cell-1.chat.example.org/v1/socket""#)),
         ("http_listen", Required(r#""10.0.0.11:7721""#)),
         ("http_address", Optional(r#""cell-1.internal:7721""#)),
@@ -115,6 +126,7 @@ impl Part for skep_cell::Config {
         note(&mut faults, "expected_cells", check::at_least_one(self.expected_cells.into()));
         note(&mut faults, "home_lanes", check::at_least_one(self.home_lanes.into()));
         note(&mut faults, "directory", check::url(&self.directory, &["http", "https"]));
+        note(&mut faults, "directory", check::inner_scheme(&self.directory, self.inner_tls.is_some()));
         note(&mut faults, "database", check::database(&self.database));
         note(&mut faults, "redis", self.redis.as_deref().map_or(Ok(()), check::redis));
         for (listen, address, key, address_key) in [
@@ -129,19 +141,32 @@ impl Part for skep_cell::Config {
             note(&mut faults, "images_endpoint", check::url(endpoint, &["http", "https"]));
         }
         note(&mut faults, "socket_url", check::url(&self.socket_url, &["ws", "wss"]));
+        note(&mut faults, "socket_url", check::public_scheme(&self.socket_url, "wss", self.tls.as_ref()));
         note(&mut faults, "public_url", check::url(&self.public_url, &["http", "https"]));
         note(&mut faults, "allowed_origins", check::origins(&self.allowed_origins));
         faults
     }
 
     fn unusable(&self) -> Vec<(&'static str, String)> {
-        secret(&self.cluster_secret)
+        [secret(&self.cluster_secret), tls(self.tls.as_ref()), inner_tls(self.inner_tls.as_ref())].concat()
     }
 }
 
 fn secret(secret: &ClusterSecret) -> Vec<(&'static str, String)> {
     let mut faults = Vec::new();
     note(&mut faults, "cluster_secret", secret.load().map(|_| ()).map_err(|error| error.to_string()));
+    faults
+}
+
+fn tls(files: Option<&TlsFiles>) -> Vec<(&'static str, String)> {
+    let mut faults = Vec::new();
+    note(&mut faults, "tls", files.map_or(Ok(()), |files| files.check().map_err(|error| error.to_string())));
+    faults
+}
+
+fn inner_tls(files: Option<&MutualFiles>) -> Vec<(&'static str, String)> {
+    let mut faults = Vec::new();
+    note(&mut faults, "inner_tls", files.map_or(Ok(()), |files| files.check().map_err(|error| error.to_string())));
     faults
 }
 

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use http::{Uri, uri::Scheme};
 use parking_lot::Mutex;
 use prost::Message as _;
-use skep_inside::{ClusterSecret, Inside, ProvenChannel};
+use skep_inside::{ClusterSecret, Inside, InsideError, MutualFiles, ProvenChannel};
 use skep_protocol::{CellId, Code, Refusal, Slot, SlotMap, wire};
 use tonic::{Status, transport::Endpoint};
 use wire::{directory_client::DirectoryClient, operator_client::OperatorClient, peer_client::PeerClient};
@@ -37,6 +38,26 @@ pub(crate) struct Where {
     /// one in the folder of `skep up`.
     #[arg(long, value_name = "SECRET", env = "SKEP_CLUSTER_SECRET", hide_env_values = true, value_parser = secret)]
     pub cluster_secret: Option<ClusterSecret>,
+    /// The authority of the processes' certificates (PEM), where they speak TLS among themselves (`inner_tls`).
+    #[arg(long, value_name = "FILE", env = "SKEP_INNER_CA", requires_all = ["inner_certificate", "inner_key"])]
+    pub inner_ca: Option<PathBuf>,
+    /// A certificate of that authority for this tool (PEM).
+    #[arg(long, value_name = "FILE", env = "SKEP_INNER_CERTIFICATE", requires = "inner_ca")]
+    pub inner_certificate: Option<PathBuf>,
+    /// Its key (PEM).
+    #[arg(long, value_name = "FILE", env = "SKEP_INNER_KEY", requires = "inner_ca")]
+    pub inner_key: Option<PathBuf>,
+}
+
+impl Where {
+    /// What this tool shows the processes, where they speak TLS.
+    fn inner_tls(&self) -> Option<MutualFiles> {
+        Some(MutualFiles {
+            ca: self.inner_ca.clone()?,
+            certificate: self.inner_certificate.clone()?,
+            key: self.inner_key.clone()?,
+        })
+    }
 }
 
 fn secret(text: &str) -> Result<ClusterSecret, std::convert::Infallible> {
@@ -77,15 +98,22 @@ impl Cluster {
         };
         let named = deployment.as_ref().map(|deployment| deployment.directory.address.clone());
         let address = at.directory.clone().or(named).unwrap_or_default();
-        let endpoint = endpoint(&address).map_err(|reason| {
-            Failure::usage(format!("--directory {address}: {reason}; it looks like http://host:7701"))
-        })?;
         let secret =
             at.cluster_secret.clone().unwrap_or_else(|| ClusterSecret::in_file(&at.data.join("cluster-secret")));
-        let secrets = secret.load().map_err(|error| {
-            Failure::usage(format!("the cluster secret: {error}; --cluster-secret or SKEP_CLUSTER_SECRET names it"))
+        let inside = Inside::start(&secret, at.inner_tls().as_ref()).map_err(|error| match error {
+            InsideError::Secret(error) => {
+                Failure::usage(format!("the cluster secret: {error}; --cluster-secret or SKEP_CLUSTER_SECRET names it"))
+            }
+            InsideError::Tls(error) => Failure::usage(format!("--inner-ca, --inner-certificate, --inner-key: {error}")),
         })?;
-        let inside = Inside::new(&secrets);
+        if address.starts_with("https://") && inside.scheme() != Scheme::HTTPS {
+            return Err(Failure::usage(format!(
+                "--directory {address}: https needs --inner-ca, --inner-certificate and --inner-key"
+            )));
+        }
+        let endpoint = endpoint(&inside, &address).map_err(|reason| {
+            Failure::usage(format!("--directory {address}: {reason}; it looks like http://host:7701"))
+        })?;
         let told = tokio::time::timeout(PATIENCE, map(&inside, &endpoint)).await;
         let told = told.unwrap_or_else(|_| Err(format!("no answer in {} s", PATIENCE.as_secs())));
         let (map, directory_away) = match told {
@@ -120,7 +148,7 @@ impl Cluster {
             return Ok(channel.clone());
         }
         let entry = self.map.cells.get(&cell).ok_or_else(|| Trouble::Away(format!("cell {cell} is not known")))?;
-        let endpoint = endpoint(&format!("http://{}", entry.relay_address)).map_err(Trouble::Away)?;
+        let endpoint = inside_endpoint(&self.inside, &entry.relay_address).map_err(Trouble::Away)?;
         let channel = self.inside.connect_lazily(&endpoint);
         channels.insert(cell, channel.clone());
         Ok(channel)
@@ -174,11 +202,17 @@ impl Trouble {
     }
 }
 
-fn endpoint(address: &str) -> Result<Endpoint, String> {
-    let endpoint = Endpoint::from_shared(address.to_owned()).map_err(|error| with_sources(&error))?;
-    if endpoint.uri().scheme().is_none() {
+/// Of an address as people write it.
+fn endpoint(inside: &Inside, address: &str) -> Result<Endpoint, String> {
+    let written: Uri = address.parse().map_err(|error: http::uri::InvalidUri| with_sources(&error))?;
+    if written.scheme().is_none() {
         return Err("an address has a scheme".to_owned());
     }
+    inside_endpoint(inside, address)
+}
+
+fn inside_endpoint(inside: &Inside, address: &str) -> Result<Endpoint, String> {
+    let endpoint = inside.endpoint(address).map_err(|error| with_sources(&error))?;
     Ok(endpoint.tcp_nodelay(true).connect_timeout(CONNECT))
 }
 

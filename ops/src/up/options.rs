@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use skep_tls::TlsFiles;
+
 use crate::exit::Failure;
 
 /// Cells of a new folder when nothing is said.
@@ -30,6 +32,13 @@ pub(crate) struct Options {
     /// The name or address that people reach this machine by.
     #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
     pub public_host: String,
+    /// The certificate of the public ports, with those between it and its authority (PEM): they speak TLS then. Followed:
+    /// a renewed pair is used within seconds.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_certificate: Option<PathBuf>,
+    /// Its key (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    pub tls_key: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -53,7 +62,24 @@ impl Options {
                 self.router_port
             )));
         }
+        if let Some(tls) = self.tls()? {
+            tls.check().map_err(|error| Failure::usage(format!("--tls-certificate, --tls-key: {error}")))?;
+        }
         Ok(())
+    }
+
+    /// What the public ports show: by whole paths, for parts run elsewhere.
+    pub fn tls(&self) -> Result<Option<TlsFiles>, Failure> {
+        let (Some(certificate), Some(key)) = (&self.tls_certificate, &self.tls_key) else { return Ok(None) };
+        let whole = |file: &PathBuf| {
+            std::path::absolute(file).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
+        };
+        Ok(Some(TlsFiles { certificate: whole(certificate)?, key: whole(key)? }))
+    }
+
+    /// How public addresses begin: of the router, and of sockets.
+    pub fn schemes(&self) -> (&'static str, &'static str) {
+        if self.tls_certificate.is_some() { ("https", "wss") } else { ("http", "ws") }
     }
 
     pub fn socket_port(&self, cell: u32) -> u16 {
@@ -90,7 +116,8 @@ impl Options {
         }
         hosts.sort();
         hosts.dedup();
-        hosts.into_iter().map(|host| format!("http://{host}:{}", self.router_port)).collect()
+        let (scheme, _) = self.schemes();
+        hosts.into_iter().map(|host| format!("{scheme}://{host}:{}", self.router_port)).collect()
     }
 
     fn host_address(&self) -> Option<IpAddr> {

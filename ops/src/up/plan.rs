@@ -6,6 +6,7 @@ use std::net::{IpAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use skep_children::{Durability, Postgres, Redis};
+use skep_tls::TlsFiles;
 use toml::{Table, Value};
 
 use crate::{
@@ -30,6 +31,9 @@ pub(crate) struct Plan {
     secret: PathBuf,
     program: PathBuf,
     url_host: String,
+    /// How the addresses of the router and of sockets begin.
+    schemes: (&'static str, &'static str),
+    tls: Option<TlsFiles>,
     public_ip: IpAddr,
     origins: Vec<String>,
     router_port: u16,
@@ -61,6 +65,8 @@ impl Plan {
             secret,
             program,
             url_host: options.url_host(),
+            schemes: options.schemes(),
+            tls: options.tls()?,
             public_ip,
             origins: options.origins(),
             router_port: options.router_port,
@@ -85,11 +91,11 @@ impl Plan {
     }
 
     pub fn public_url(&self) -> String {
-        format!("http://{}:{}", self.url_host, self.router_port)
+        format!("{}://{}:{}", self.schemes.0, self.url_host, self.router_port)
     }
 
     pub fn socket_url(&self, cell: u32) -> String {
-        format!("ws://{}:{}/v1/socket", self.url_host, self.socket_port(cell))
+        format!("{}://{}:{}/v1/socket", self.schemes.1, self.url_host, self.socket_port(cell))
     }
 
     /// The port where a part of ours says how it is.
@@ -165,7 +171,7 @@ impl Plan {
                 ("cluster_secret", self.secret()),
             ],
         )?;
-        self.write(
+        self.write_public(
             PartId::Router,
             [
                 ("listen", self.public(self.router_port)),
@@ -180,7 +186,7 @@ impl Plan {
         )?;
         for cell in self.cells() {
             let ports = self.ports(cell);
-            self.write(
+            self.write_public(
                 PartId::Cell(cell),
                 [
                     ("cell_id", Value::from(cell)),
@@ -204,7 +210,17 @@ impl Plan {
         Ok(())
     }
 
-    fn write<const KEYS: usize>(&self, part: PartId, keys: [(&str, Value); KEYS]) -> Result<(), Failure> {
+    /// Of a part with public ports.
+    fn write_public<const KEYS: usize>(&self, part: PartId, keys: [(&str, Value); KEYS]) -> Result<(), Failure> {
+        let file = |path: &Path| Value::from(path.display().to_string());
+        let tls = self.tls.as_ref().map(|TlsFiles { certificate, key }| {
+            let files = [("certificate", file(certificate)), ("key", file(key))];
+            ("tls", Value::from(files.map(|(key, file)| (key.to_owned(), file)).into_iter().collect::<Table>()))
+        });
+        self.write(part, keys.into_iter().chain(tls))
+    }
+
+    fn write<'a>(&self, part: PartId, keys: impl IntoIterator<Item = (&'a str, Value)>) -> Result<(), Failure> {
         let file = self.folder.config(part);
         let cannot = |error: &dyn std::fmt::Display| Failure::unavailable(format!("{}: {error}", file.display()));
         let table: Table = keys.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();

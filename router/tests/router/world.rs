@@ -13,7 +13,8 @@ use skep_protocol::{
     CellEntry, CellId, ConversationId, Epoch, Millis, SECRET_BYTES, SLOTS, SessionId, SessionToken, Slot, SlotMap,
     UserId, wire,
 };
-use skep_router::{Options, Patience, Room};
+use skep_router::{Options, Patience, Ports, Room};
+use skep_tls::Acceptor;
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -92,12 +93,13 @@ impl World {
         let directory = FakeDirectory::serve(map).await;
         let stop = CancellationToken::new();
         let url = format!("http://{}", directory.address);
-        let inside = Inside::new(&ClusterSecret::new(SECRET).load().unwrap());
+        let inside = Inside::plain(&ClusterSecret::new(SECRET).load().unwrap());
         let map = MapWatch::start(&url, &inside, folder.join("map.bin"), CancellationToken::new()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let admin = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, admin_address) = (listener.local_addr().unwrap(), admin.local_addr().unwrap());
-        let router = tokio::spawn(skep_router::serve(listener, admin, map, inside, options, stop.clone()));
+        let ports = Ports { listener, acceptor: Acceptor::bare(), admin };
+        let router = tokio::spawn(skep_router::serve(ports, map, inside, options, stop.clone()));
         Self { address, admin: admin_address, cells, directory, stop, router: Some(router), folder }
     }
 

@@ -198,10 +198,10 @@ impl Shared {
         let url = self.core.lock().account.socket_url.clone();
         let dialled = {
             let Ok(_turn) = self.common.dials.acquire().await else { return End::Lost("the fleet is gone".to_owned()) };
-            dial(&url).await
+            dial(self.common.http.connector(), &url).await
         };
         match dialled {
-            Ok((stream, early)) => self.serve(stream, &early).await,
+            Ok((line, early)) => self.serve(line, &early).await,
             Err(error) => End::Lost(format!("{url}: {}", described(&error))),
         }
     }

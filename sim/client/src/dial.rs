@@ -1,4 +1,4 @@
-//! Making a connection: the WebSocket handshake, after which the bare socket is ours.
+//! Making a connection: the WebSocket handshake, after which the wire is ours.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http_body_util::Empty;
 use hyper::{Request, Response, StatusCode, Uri, body::Incoming, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use skep_tls::{ConnectError, Connector, Line, Wire};
 
 /// The subprotocol that is spoken.
 const PROTOCOL: &str = "skep.v1.json";
@@ -16,10 +16,10 @@ const WITHIN: Duration = Duration::from_secs(10);
 /// Why no connection came about.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DialError {
-    #[error("{0} is not a ws:// URL")]
+    #[error("{0} is neither a ws:// nor a wss:// URL")]
     Url(String),
-    #[error("cannot connect")]
-    Connect(#[from] std::io::Error),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     #[error("the handshake failed")]
     Handshake(#[from] hyper::Error),
     #[error("the handshake was answered with {0}")]
@@ -31,16 +31,21 @@ pub(crate) enum DialError {
 }
 
 /// A socket past the handshake, and what was read with it already.
-pub(crate) async fn dial(socket_url: &str) -> Result<(TcpStream, Bytes), DialError> {
-    tokio::time::timeout(WITHIN, connect(socket_url)).await.unwrap_or(Err(DialError::Slow))
+pub(crate) async fn dial(connector: &Connector, socket_url: &str) -> Result<(Line, Bytes), DialError> {
+    tokio::time::timeout(WITHIN, connect(connector, socket_url)).await.unwrap_or(Err(DialError::Slow))
 }
 
-async fn connect(socket_url: &str) -> Result<(TcpStream, Bytes), DialError> {
+async fn connect(connector: &Connector, socket_url: &str) -> Result<(Line, Bytes), DialError> {
     let bad_url = || DialError::Url(socket_url.to_owned());
     let uri: Uri = socket_url.parse().map_err(|_| bad_url())?;
-    let authority = uri.authority().filter(|_| uri.scheme_str() == Some("ws")).ok_or_else(bad_url)?;
-    let stream = TcpStream::connect((authority.host(), authority.port_u16().unwrap_or(80))).await?;
-    stream.set_nodelay(true)?;
+    let authority = uri.authority().ok_or_else(bad_url)?;
+    let scheme = match uri.scheme_str() {
+        Some("ws") => "http",
+        Some("wss") => "https",
+        _ => return Err(bad_url()),
+    };
+    let address = Uri::builder().scheme(scheme).authority(authority.clone()).path_and_query("/").build();
+    let wire = connector.connect(address.map_err(|_| bad_url())?).await?;
     let request = Request::builder()
         .uri(uri.path_and_query().map_or("/", |p| p.as_str()))
         .header(header::HOST, authority.as_str())
@@ -51,14 +56,14 @@ async fn connect(socket_url: &str) -> Result<(TcpStream, Bytes), DialError> {
         .header(header::SEC_WEBSOCKET_PROTOCOL, PROTOCOL)
         .body(Empty::<Bytes>::new())
         .map_err(|_| bad_url())?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(wire)).await?;
     tokio::spawn(connection.with_upgrades());
     let mut response = sender.send_request(request).await?;
     check(&response)?;
     let socket = hyper::upgrade::on(&mut response).await?;
-    // hyper gives the bare socket back; what it had read already comes with it.
-    let parts = socket.downcast::<TokioIo<TcpStream>>().map_err(|_| DialError::Protocol)?;
-    Ok((parts.io.into_inner(), parts.read_buf))
+    // hyper gives the wire back; what it had read already comes with it.
+    let parts = socket.downcast::<TokioIo<Wire>>().map_err(|_| DialError::Protocol)?;
+    Ok((Line::new(parts.io.into_inner()), parts.read_buf))
 }
 
 /// Own checks: the ones of `fastwebsockets::handshake` take no `connection: upgrade, close`, which is allowed.

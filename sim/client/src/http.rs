@@ -8,12 +8,10 @@ use std::time::{Duration, Instant};
 use ::http::{Method, Request, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde::{Serialize, de::DeserializeOwned};
 use skep_protocol::{Code, Problem};
+use skep_tls::Connector;
 
 pub use self::calls::{
     Added, Created, HistoryPage, Link, Listed, MemberEntry, MembersPage, NewConversation, NotAdded, SignUp, SignedIn,
@@ -47,9 +45,9 @@ impl CallError {
 }
 
 /// Calls to one router.
-#[derive(Debug)]
 pub struct Http {
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Client<Connector, Full<Bytes>>,
+    connector: Connector,
     base: String,
     patience: Duration,
     repeated: AtomicU64,
@@ -76,16 +74,24 @@ struct Call<'a> {
 impl Http {
     /// `base`: the router's URL, as `http://127.0.0.1:7700`. `patience`: how long one call is repeated.
     pub fn new(base: &str, patience: Duration) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(Duration::from_secs(5)));
-        let client = Client::builder(TokioExecutor::new()).pool_idle_timeout(Duration::from_secs(20)).build(connector);
-        Self { client, base: base.trim_end_matches('/').to_owned(), patience, repeated: AtomicU64::new(0) }
+        Self::over(Connector::bare(), base, patience)
+    }
+
+    /// The same, and sockets too, by this connector: it knows which authorities to accept.
+    pub fn over(connector: Connector, base: &str, patience: Duration) -> Self {
+        let connector = connector.connect_timeout(Duration::from_secs(5));
+        let pool = Client::builder(TokioExecutor::new()).pool_idle_timeout(Duration::from_secs(20)).clone();
+        let client = pool.build(connector.clone());
+        Self { client, connector, base: base.trim_end_matches('/').to_owned(), patience, repeated: AtomicU64::new(0) }
     }
 
     /// How many tries were repeats.
     pub fn repeated(&self) -> u64 {
         self.repeated.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn connector(&self) -> &Connector {
+        &self.connector
     }
 
     /// The router's URL.

@@ -20,3 +20,4 @@ mod search;
 mod sessions;
 mod sign_up;
 mod sync;
+mod tls;

@@ -55,6 +55,7 @@ impl Load {
         let scenario: Scenario = toml::from_str(SCENARIO).unwrap();
         let options = Options {
             router: hive.url.clone(),
+            ca: None,
             scenario_name: "faults".to_owned(),
             scenario,
             accounts: hive.data.join("load"),

@@ -4,19 +4,12 @@
 //! wake-up of the client's task. The task reads, and finishes writes that the socket did not take.
 
 use std::cell::RefCell;
-use std::pin::Pin;
+use std::io::ErrorKind;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use skep_protocol::{ClientFrame, CloseCode, ServerFrame, limits};
-use tokio::{
-    io::{AsyncRead, ReadBuf},
-    net::{
-        TcpStream,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
-    },
-};
+use skep_tls::Line as Wired;
 
 use super::{
     Core, End, PING_AFTER_MS, PONG_WITHIN_MS, Shared,
@@ -37,7 +30,7 @@ thread_local! {
 /// The writing side of the connection, if there is one.
 #[derive(Default)]
 pub(super) struct Line {
-    write: Option<Arc<OwnedWriteHalf>>,
+    wired: Option<Arc<Wired>>,
     out: Vec<u8>,
     is_blocked: bool,
     is_dead: bool,
@@ -111,24 +104,23 @@ impl Shared {
     }
 
     /// Runs a connection until it ends.
-    pub(super) async fn serve(&self, stream: TcpStream, early: &[u8]) -> End {
-        let (mut read, write) = stream.into_split();
-        let write = Arc::new(write);
-        self.open(&write);
+    pub(super) async fn serve(&self, wired: Wired, early: &[u8]) -> End {
+        let wired = Arc::new(wired);
+        self.open(&wired);
         let mut reader = Reader::default();
         if let Some(end) = self.take(&mut reader, early) {
             return end;
         }
         loop {
-            let is_blocked = match self.standing(&write) {
+            let is_blocked = match self.standing(&wired) {
                 Ok(is_blocked) => is_blocked,
                 Err(end) => return end,
             };
             tokio::select! {
-                end = self.read_some(&mut read, &mut reader) => if let Some(end) = end {
+                end = self.read_some(&wired, &mut reader) => if let Some(end) = end {
                     return end;
                 },
-                writable = write.writable(), if is_blocked => match writable {
+                writable = wired.writable(), if is_blocked => match writable {
                     Ok(()) => self.act(|_, _, _| ()),
                     Err(error) => return End::Lost(error.to_string()),
                 },
@@ -137,11 +129,11 @@ impl Shared {
         }
     }
 
-    fn open(&self, write: &Arc<OwnedWriteHalf>) {
+    fn open(&self, wired: &Arc<Wired>) {
         let now_ms = self.common.now_ms();
         let mut core = self.core.lock();
         let Core { state, line, trace, account, .. } = &mut *core;
-        *line = Line { write: Some(Arc::clone(write)), heard_ms: now_ms, said_ms: now_ms, ..Line::default() };
+        *line = Line { wired: Some(Arc::clone(wired)), heard_ms: now_ms, said_ms: now_ms, ..Line::default() };
         state.greet(&account.token, &mut self.doing(line, trace, now_ms));
         // An answer that comes within the same millisecond counts as one.
         line.heard_ms = now_ms.saturating_sub(1);
@@ -149,7 +141,7 @@ impl Shared {
     }
 
     /// Whether the connection is to go on, and whether the socket took less than there was to write.
-    fn standing(&self, write: &OwnedWriteHalf) -> Result<bool, End> {
+    fn standing(&self, wired: &Wired) -> Result<bool, End> {
         let core = self.core.lock();
         if core.line.is_dead {
             return Err(End::Lost("no sign of life".to_owned()));
@@ -160,28 +152,23 @@ impl Shared {
                 out.extend_from_slice(&CloseCode::Done.number().to_be_bytes());
             });
             // A courtesy: where it does not fit, the end of the stream says the same.
-            _ = write.try_write(&close);
+            _ = wired.try_write(&close);
             return Err(End::Unwanted);
         }
         Ok(core.line.is_blocked)
     }
 
     /// Reads what is there, and takes it in.
-    async fn read_some(&self, read: &mut OwnedReadHalf, reader: &mut Reader) -> Option<End> {
-        std::future::poll_fn(|context| {
-            READ.with_borrow_mut(|buffer| {
-                let mut filled = ReadBuf::new(buffer);
-                match Pin::new(&mut *read).poll_read(context, &mut filled) {
-                    Poll::Pending => Poll::Pending,
-                    Poll::Ready(Err(error)) => Poll::Ready(Some(End::Lost(error.to_string()))),
-                    Poll::Ready(Ok(())) if filled.filled().is_empty() => {
-                        Poll::Ready(Some(End::Lost("the stream ended".to_owned())))
-                    }
-                    Poll::Ready(Ok(())) => Poll::Ready(self.take(reader, filled.filled())),
-                }
-            })
+    async fn read_some(&self, wired: &Wired, reader: &mut Reader) -> Option<End> {
+        if let Err(error) = wired.readable().await {
+            return Some(End::Lost(error.to_string()));
+        }
+        READ.with_borrow_mut(|buffer| match wired.try_read(buffer) {
+            Ok(0) => Some(End::Lost("the stream ended".to_owned())),
+            Ok(count) => self.take(reader, &buffer[..count]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => None,
+            Err(error) => Some(End::Lost(error.to_string())),
         })
-        .await
     }
 
     /// Takes bytes in. What the frames make the state machine say is written together.
@@ -254,29 +241,31 @@ impl Shared {
     }
 
     fn flush(&self, line: &mut Line, now_ms: u64) {
-        if line.out.is_empty() {
+        if line.out.is_empty() && !line.is_blocked {
             return;
         }
-        let Some(write) = &line.write else { return };
-        line.said_ms = now_ms;
-        let mut written = 0;
-        while written < line.out.len() {
-            match write.try_write(&line.out[written..]) {
-                Ok(count) => written += count,
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
-                Err(_) => {
-                    line.is_dead = true;
-                    break;
-                }
-            }
+        let Some(wired) = &line.wired else { return };
+        if !line.out.is_empty() {
+            line.said_ms = now_ms;
         }
+        let mut written = 0;
+        let result = loop {
+            if written == line.out.len() {
+                break wired.try_flush();
+            }
+            match wired.try_write(&line.out[written..]) {
+                Ok(count) => written += count,
+                Err(error) => break Err(error),
+            }
+        };
         line.out.drain(..written);
         // What is held for a burst is not held for ever.
         if line.out.is_empty() && line.out.capacity() > 16 * 1024 {
             line.out = Vec::new();
         }
-        line.is_blocked = !line.out.is_empty();
-        if line.is_blocked {
+        line.is_blocked = result.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+        line.is_dead |= result.is_err() && !line.is_blocked;
+        if result.is_err() {
             self.wake.notify_one();
         }
     }
