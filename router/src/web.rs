@@ -20,6 +20,9 @@ pub(crate) struct File {
 include!(concat!(env!("OUT_DIR"), "/web_files.rs"));
 
 const SHELL: &str = "/index.html";
+/// What keeps the shell for when there is no network. It is under a policy of its own, not under its page's.
+const WORKER: &str = "/sw.js";
+const WORKERS_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; connect-src 'self'");
 /// Names of these files change with what is in them.
 const HASHED: &str = "/assets/";
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
@@ -69,11 +72,18 @@ impl WebPage {
         };
         let headers = answer.headers_mut();
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        if matches!(self, Self::Shell) {
-            headers.insert(header::CONTENT_SECURITY_POLICY, policy(map));
-            headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-            headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
-            headers.insert("permissions-policy", HeaderValue::from_static("camera=(), geolocation=(), microphone=()"));
+        match self {
+            Self::Shell => {
+                headers.insert(header::CONTENT_SECURITY_POLICY, policy(map));
+                headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+                headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
+                let none = HeaderValue::from_static("camera=(), geolocation=(), microphone=()");
+                headers.insert("permissions-policy", none);
+            }
+            Self::File(file) if file.path == WORKER => {
+                headers.insert(header::CONTENT_SECURITY_POLICY, WORKERS_POLICY);
+            }
+            Self::File(_) => {}
         }
         answer
     }

@@ -81,6 +81,16 @@ export const write = async (page, text) => {
   await page.getByRole("button", { name: "Send" }).click();
 };
 
+/** Chooses a picture of oneself as it is; `seen`: while it can still be moved and zoomed. */
+export const choosePicture = async (page, path, seen = async () => {}) => {
+  await page.locator("input[type=file]").setInputFiles(path);
+  const crop = page.getByRole("dialog", { name: "Move and zoom" });
+  await crop.getByRole("slider", { name: "Zoom" }).fill("1.5");
+  await seen();
+  await crop.getByRole("button", { name: "Use picture" }).click();
+  await crop.waitFor({ state: "detached" });
+};
+
 export const shoot = async (page, name) => {
   mkdirSync(artifacts, { recursive: true });
   await page.screenshot({ path: join(artifacts, `${name}.png`) });

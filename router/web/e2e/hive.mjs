@@ -7,10 +7,10 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
 const root = resolve(import.meta.dirname, "../../..");
-export const artifacts = join(root, "target/web");
+const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
+export const artifacts = join(target, "web");
 
 const program = () => {
-  const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
   const found = [process.env.SKEP, join(target, "debug/skep"), join(target, "release/skep")].find((p) => p && existsSync(p));
   if (found === undefined) throw new Error("build the program first: cargo build -p skep-ops");
   return found;

@@ -3,6 +3,10 @@
 import { createServer, request } from "node:http";
 import { connect } from "node:net";
 
+const running = new Set();
+/** Also those of a story that broke off. */
+export const stopNetworks = () => running.forEach((network) => network.stop());
+
 /** `latencyMs`: there and back. `loss`: a lost packet comes again after a pause, as TCP does it. */
 export const startNetwork = async () => {
   const weather = { latencyMs: 0, loss: 0, gone: false };
@@ -53,7 +57,7 @@ export const startNetwork = async () => {
   });
   await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
 
-  return {
+  const network = {
     weather,
     proxy: { server: `http://127.0.0.1:${server.address().port}`, bypass: "<-loopback>" },
     /** All connections break, and no new ones come about, until `back`. */
@@ -65,8 +69,11 @@ export const startNetwork = async () => {
       weather.gone = false;
     },
     stop: () => {
+      running.delete(network);
       for (const socket of open) socket.destroy();
       server.close();
     },
   };
+  running.add(network);
+  return network;
 };

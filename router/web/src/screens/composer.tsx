@@ -67,7 +67,8 @@ export const Composer = (props: { model: Model; id: string }) => {
   onMount(() => {
     area.value = text();
     grow();
-    if (!isTouch()) area.focus();
+    // What stands in front keeps the keys.
+    if (!isTouch() && document.querySelector("[role=dialog]") === null) area.focus();
   });
   onCleanup(keepDraft);
 

@@ -22,7 +22,7 @@ type Props = { model: Model; kept: Kept; onClose: () => void };
 
 export default function Details(props: Props) {
   return (
-    <Dialog open title={t("details.title")} onClose={props.onClose}>
+    <Dialog title={t("details.title")} onClose={props.onClose}>
       <Show when={props.kept.info.kind === "direct"} fallback={<Shared {...props} />}>
         <Direct {...props} />
       </Show>

@@ -1,6 +1,6 @@
 // One's conversations: list and conversation side by side, on a phone one of them.
 
-import { createEffect, createSignal, lazy, Match, onCleanup, onMount, Show, Suspense, Switch } from "solid-js";
+import { createEffect, createMemo, createSignal, lazy, Match, onCleanup, onMount, Show, Suspense, Switch } from "solid-js";
 import { t } from "../i18n";
 import { unread } from "../store/state";
 import { Mark } from "../ui/icons";
@@ -18,10 +18,12 @@ export const Home = (props: { model: Model }) => {
   const [isNew, setNew] = createSignal(false);
   const [help, setHelp] = createSignal(false);
   const [searching, setSearching] = createSignal(0);
-  const current = () => {
+  /** The settings stand in front of where one was. */
+  const current = createMemo<string | null>((before) => {
     const at = place();
+    if (at.is === "settings") return before;
     return at.is === "conversation" ? at.id : null;
-  };
+  }, null);
 
   const step = (by: number, only: "all" | "unread"): void => {
     const ids = props.model.order().filter((id) => {
@@ -79,9 +81,9 @@ export const Home = (props: { model: Model }) => {
   });
 
   return (
-    <div class={`home ${current() === null ? "home-list" : "home-conversation"}`}>
+    <main class={`home ${current() === null ? "home-list" : "home-conversation"}`}>
       <List model={props.model} current={current()} onNew={() => setNew(true)} searching={searching()} />
-      <main class="pane" aria-label={t("chat.messages")}>
+      <div class="pane">
         <Switch>
           <Match when={current()}>
             {(id) => (
@@ -98,7 +100,7 @@ export const Home = (props: { model: Model }) => {
             </div>
           </Match>
         </Switch>
-      </main>
+      </div>
       <Suspense>
         <Show when={isNew()}>
           <NewDialog model={props.model} onClose={() => setNew(false)} />
@@ -110,6 +112,6 @@ export const Home = (props: { model: Model }) => {
           <Keys onClose={() => setHelp(false)} />
         </Show>
       </Suspense>
-    </div>
+    </main>
   );
 };

@@ -12,7 +12,7 @@ export default function Keys(props: { onClose: () => void }) {
     ["keys.newline", ["Shift", "Enter"]],
   ];
   return (
-    <Dialog open title={t("keys.title")} onClose={props.onClose}>
+    <Dialog title={t("keys.title")} onClose={props.onClose}>
       <dl class="keys">
         <For each={rows}>
           {([name, keys]) => (

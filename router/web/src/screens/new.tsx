@@ -93,7 +93,7 @@ export default function NewDialog(props: { model: Model; onClose: () => void }) 
   );
 
   return (
-    <Dialog open title={made() === null ? t("new.title") : t("new.channel.made", { title: made()?.title ?? "" })} onClose={props.onClose}>
+    <Dialog title={made() === null ? t("new.title") : t("new.channel.made", { title: made()?.title ?? "" })} onClose={props.onClose}>
       <Show
         when={made()}
         fallback={

@@ -19,7 +19,8 @@ export default function PickImage(props: {
   name: string;
   /** The address of the picture that is there. */
   current: string | null;
-  onPicked: (image: Blob | null) => void;
+  /** Whether it was taken: what was not is not shown. */
+  onPicked: (image: Blob | null) => boolean | Promise<boolean>;
 }) {
   const [picture, setPicture] = createSignal<ImageBitmap | null>(null);
   const [preview, setPreview] = createSignal<string | null>(null);
@@ -45,7 +46,8 @@ export default function PickImage(props: {
 
   return (
     <div class="pick-image">
-      <button type="button" class="pick-image-button" onClick={() => input.click()} aria-label={props.current || preview() ? t("field.image.change") : t("field.image.add")}>
+      <button type="button" class="pick-image-button" onClick={() => input.click()}>
+        <span class="unseen">{props.current || preview() ? t("field.image.change") : t("field.image.add")}</span>
         <Show when={preview()} fallback={<Avatar id={props.id} name={props.name} image={props.current} size="xl" />}>
           {(url) => <img class="avatar avatar-xl" src={url()} alt="" />}
         </Show>
@@ -59,7 +61,7 @@ export default function PickImage(props: {
           look="plain"
           onClick={() => {
             show(null);
-            props.onPicked(null);
+            void props.onPicked(null);
           }}
         >
           {t("field.image.remove")}
@@ -70,10 +72,10 @@ export default function PickImage(props: {
           <Crop
             bitmap={bitmap()}
             onClose={() => setPicture(null)}
-            onDone={(image) => {
+            onDone={async (image) => {
               setPicture(null);
               show(image);
-              props.onPicked(image);
+              if (!(await props.onPicked(image))) show(null);
             }}
           />
         )}
@@ -82,7 +84,7 @@ export default function PickImage(props: {
   );
 }
 
-const Crop = (props: { bitmap: ImageBitmap; onClose: () => void; onDone: (image: Blob) => void }) => {
+const Crop = (props: { bitmap: ImageBitmap; onClose: () => void; onDone: (image: Blob) => Promise<void> }) => {
   const [zoom, setZoom] = createSignal(1);
   const [centre, setCentre] = createSignal({ x: 0.5, y: 0.5 });
   let canvas!: HTMLCanvasElement;
@@ -120,11 +122,11 @@ const Crop = (props: { bitmap: ImageBitmap; onClose: () => void; onDone: (image:
     made.width = made.height = SIDE;
     draw(made, SIDE);
     // Browsers that cannot make WebP give a PNG.
-    made.toBlob((image) => (image === null ? say(t("image.bad")) : props.onDone(image)), "image/webp", 0.88);
+    made.toBlob((image) => (image === null ? say(t("image.bad")) : void props.onDone(image)), "image/webp", 0.88);
   };
 
   return (
-    <Dialog open title={t("image.crop")} onClose={props.onClose}>
+    <Dialog title={t("image.crop")} onClose={props.onClose}>
       <canvas
         ref={(el) => {
           canvas = el;

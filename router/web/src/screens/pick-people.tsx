@@ -80,12 +80,9 @@ export const PickPeople = (props: {
         itemComponent={(item) => (
           <Base.Item item={item.item} class="found-row">
             <Avatar id={item.item.rawValue.user_id} name={nameOf(item.item.rawValue, "")} image={item.item.rawValue.image_url} size="s" />
-            <span class="found-text">
-              <Base.ItemLabel>
-                <bdi>{nameOf(item.item.rawValue, "")}</bdi>
-              </Base.ItemLabel>
-              <span class="found-username">@{item.item.rawValue.username}</span>
-            </span>
+            <Base.ItemLabel class="found-text">
+              <bdi>{nameOf(item.item.rawValue, "")}</bdi> <span class="found-username">@{item.item.rawValue.username}</span>
+            </Base.ItemLabel>
           </Base.Item>
         )}
       >

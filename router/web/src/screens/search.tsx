@@ -162,13 +162,11 @@ const FoundRow = (props: { item: Parameters<typeof Base.Item>[0]["item"]; found:
       image={props.found.is === "conversation" ? props.found.image : props.found.profile.image_url}
       size="s"
     />
-    <span class="found-text">
-      <Base.ItemLabel>
-        <bdi>{props.found.title}</bdi>
-      </Base.ItemLabel>
+    <Base.ItemLabel class="found-text">
+      <bdi>{props.found.title}</bdi>{" "}
       <Show when={props.found.is === "person" && props.found}>
         {(person) => <span class="found-username">@{person().profile.username}</span>}
       </Show>
-    </span>
+    </Base.ItemLabel>
   </Base.Item>
 );

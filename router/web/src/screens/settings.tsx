@@ -2,9 +2,9 @@
 
 import { RadioGroup } from "@kobalte/core/radio-group";
 import { Switch } from "@kobalte/core/switch";
-import { createResource, createSignal, For, Show } from "solid-js";
+import { createSignal, For, onMount, Show } from "solid-js";
 import { chooseLanguage, language, LANGUAGES, t, type Language } from "../i18n";
-import { ApiError } from "../net/http";
+import { ApiError, type Device } from "../net/http";
 import type { Me } from "../protocol";
 import { ago } from "../text/time";
 import { Button } from "../ui/button";
@@ -31,7 +31,7 @@ export default function Settings(props: { model: Model; onClose: () => void }) {
     await logOut();
   };
   return (
-    <Dialog open title={t("settings.title")} onClose={props.onClose}>
+    <Dialog title={t("settings.title")} onClose={props.onClose}>
       <div class="stack settings">
         <Profile model={props.model} />
         <Look />
@@ -48,11 +48,13 @@ export default function Settings(props: { model: Model; onClose: () => void }) {
 }
 
 const Profile = (props: { model: Model }) => {
-  const [me, { mutate }] = createResource(() => props.model.http.me().catch((error: unknown) => (sayError(error), null)));
+  // Not a resource: it would hold back the dialog's keys and focus until it has come.
+  const [me, setMe] = createSignal<Me | null>(null);
+  onMount(() => void props.model.http.me().then(setMe, sayError));
   const [name, setName] = createSignal<string | null>(null);
   const [wrong, setWrong] = createSignal<string | undefined>();
   const learned = (now: Me): void => {
-    mutate(now);
+    setMe(now);
     props.model.learn([now]);
     setName(null);
     say(t("saved"));
@@ -67,11 +69,13 @@ const Profile = (props: { model: Model }) => {
       setWrong(fieldErrors(error)["display_name"] ?? sentence(error));
     }
   };
-  const picked = async (image: Blob | null): Promise<void> => {
+  const picked = async (image: Blob | null): Promise<boolean> => {
     try {
       learned(await (image === null ? props.model.http.removeImage() : props.model.http.setImage(image)));
+      return true;
     } catch (error) {
       sayError(error);
+      return false;
     }
   };
   return (
@@ -79,7 +83,7 @@ const Profile = (props: { model: Model }) => {
       <Show when={me()} fallback={<div class="settings-wait" />}>
         {(known) => (
           <form class="stack" onSubmit={(event) => void save(event)}>
-            <PickImage id={known().user_id} name={known().display_name} current={known().image_url} onPicked={(image) => void picked(image)} />
+            <PickImage id={known().user_id} name={known().display_name} current={known().image_url} onPicked={picked} />
             <p class="profile-line profile-centre">
               @{known().username} · {known().email}
             </p>
@@ -150,16 +154,18 @@ const Notifications = () => (
 );
 
 const Devices = (props: { model: Model }) => {
-  const [devices, { refetch }] = createResource(() => props.model.http.devices().then((d) => d.sessions, (error: unknown) => (sayError(error), [])));
+  const [devices, setDevices] = createSignal<Device[]>([]);
+  const load = (): Promise<void> => props.model.http.devices().then((now) => void setDevices(now.sessions), sayError);
+  onMount(() => void load());
   const revoke = async (session: string): Promise<void> => {
     await props.model.http.revoke(session).catch(sayError);
-    await refetch();
+    await load();
   };
   return (
     <section class="stack" aria-label={t("settings.devices")}>
       <h3 class="section-title">{t("settings.devices")}</h3>
       <ul class="members">
-        <For each={devices.latest ?? []}>
+        <For each={devices()}>
           {(device) => (
             <li class="member">
               <span class="found-text">
@@ -179,6 +185,8 @@ const Devices = (props: { model: Model }) => {
 
 const Blocked = (props: { model: Model }) => {
   const blocks = blockedBy(props.model);
+  // Others may have been blocked on another device.
+  onMount(() => void blocks.reload().catch(sayError));
   return (
     <section class="stack" aria-label={t("settings.blocked")}>
       <h3 class="section-title">{t("settings.blocked")}</h3>

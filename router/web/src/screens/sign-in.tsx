@@ -88,7 +88,7 @@ export const SignIn = (props: { above?: JSX.Element }) => {
             fallback={<Field {...field("login")} label={t("field.login")} autocomplete="username" autofocus />}
           >
             <Suspense fallback={<div class="pick-image" />}>
-              <PickImage id={form.username || "new"} name={form.display_name} current={null} onPicked={setImage} />
+              <PickImage id={form.username || "new"} name={form.display_name} current={null} onPicked={(chosen) => (setImage(chosen), true)} />
             </Suspense>
             <Field {...field("display_name")} label={t("field.display_name")} hint={t("field.display_name.hint")} autocomplete="name" maxLength={64} autofocus />
             <Field {...field("username")} label={t("field.username")} hint={t("field.username.hint")} autocomplete="username" maxLength={32} />

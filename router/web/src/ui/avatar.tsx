@@ -14,7 +14,7 @@ export const Avatar = (props: { id: string; name: string; image: string | null |
   });
   return (
     <span class={`avatar avatar-${props.size} hue-${hueOf(props.id, HUES)}`} aria-hidden="true">
-      <Show when={props.image && !broken()} fallback={<span class="avatar-letters">{initials(props.name) || <Person />}</span>}>
+      <Show when={props.image && !broken()} fallback={<Letters name={props.name} />}>
         <img
           src={`${props.image}?size=${props.size === "xl" ? 256 : 64}`}
           alt=""
@@ -29,3 +29,10 @@ export const Avatar = (props: { id: string; name: string; image: string | null |
     </span>
   );
 };
+
+/** Painted, not written: they are no text that a name of something would have to begin with. */
+const Letters = (props: { name: string }) => (
+  <Show when={initials(props.name)} fallback={<Person />}>
+    {(letters) => <span class="avatar-letters" data-letters={letters()} />}
+  </Show>
+);

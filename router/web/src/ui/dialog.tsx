@@ -8,24 +8,45 @@ import { t } from "../i18n";
 import { Button } from "./button";
 import { Close } from "./icons";
 
-export const Dialog = (props: { open: boolean; onClose: () => void; title: string; wide?: boolean; children: JSX.Element }) => (
-  <Base.Root open={props.open} onOpenChange={(open) => !open && props.onClose()}>
-    <Base.Portal>
-      <Base.Overlay class="overlay" />
-      <div class="dialog-place">
-        <Base.Content class={`dialog ${props.wide === true ? "dialog-wide" : ""}`}>
-          <header class="dialog-head">
-            <Base.Title class="dialog-title">{props.title}</Base.Title>
-            <Base.CloseButton class="icon-button" aria-label={t("close")}>
-              <Close />
-            </Base.CloseButton>
-          </header>
-          <div class="dialog-body">{props.children}</div>
-        </Base.Content>
-      </div>
-    </Base.Portal>
-  </Base.Root>
-);
+/** Keeps the keys in the dialog, and gives them back to where they were: it has no trigger that Kobalte would know. */
+const keepFocus = () => {
+  const before = document.activeElement;
+  return {
+    onCloseAutoFocus: (event: Event): void => {
+      event.preventDefault();
+      if (before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true });
+    },
+    // What had them may go, such as the button of an entry that is removed by it.
+    onFocusOut: (event: FocusEvent & { currentTarget: HTMLElement }): void => {
+      const dialog = event.currentTarget;
+      queueMicrotask(() => {
+        if (document.activeElement === document.body && dialog.isConnected) dialog.focus({ preventScroll: true });
+      });
+    },
+  };
+};
+
+export const Dialog = (props: { onClose: () => void; title: string; children: JSX.Element }) => {
+  const focus = keepFocus();
+  return (
+    <Base.Root open onOpenChange={(open) => !open && props.onClose()}>
+      <Base.Portal>
+        <Base.Overlay class="overlay" />
+        <div class="dialog-place">
+          <Base.Content class="dialog" {...focus}>
+            <header class="dialog-head">
+              <Base.Title class="dialog-title">{props.title}</Base.Title>
+              <Base.CloseButton class="icon-button" aria-label={t("close")}>
+                <Close />
+              </Base.CloseButton>
+            </header>
+            <div class="dialog-body">{props.children}</div>
+          </Base.Content>
+        </div>
+      </Base.Portal>
+    </Base.Root>
+  );
+};
 
 type Question = { title: string; lead: string; yes: string; danger?: boolean; answer: (yes: boolean) => void };
 const [question, setQuestion] = createSignal<Question | null>(null);
@@ -43,23 +64,26 @@ export const Questions = () => {
   return (
     <AlertDialog.Root open={question() !== null} onOpenChange={(open) => !open && answer(false)}>
       <Show when={question()}>
-        {(asked) => (
-          <AlertDialog.Portal>
-            <AlertDialog.Overlay class="overlay" />
-            <div class="dialog-place">
-              <AlertDialog.Content class="dialog dialog-small">
-                <AlertDialog.Title class="dialog-title">{asked().title}</AlertDialog.Title>
-                <AlertDialog.Description class="dialog-lead">{asked().lead}</AlertDialog.Description>
-                <div class="dialog-buttons">
-                  <AlertDialog.CloseButton class="button button-quiet">{t("cancel")}</AlertDialog.CloseButton>
-                  <Button look={asked().danger === true ? "danger" : "main"} onClick={() => answer(true)}>
-                    {asked().yes}
-                  </Button>
-                </div>
-              </AlertDialog.Content>
-            </div>
-          </AlertDialog.Portal>
-        )}
+        {(asked) => {
+          const focus = keepFocus();
+          return (
+            <AlertDialog.Portal>
+              <AlertDialog.Overlay class="overlay" />
+              <div class="dialog-place">
+                <AlertDialog.Content class="dialog dialog-small" {...focus}>
+                  <AlertDialog.Title class="dialog-title">{asked().title}</AlertDialog.Title>
+                  <AlertDialog.Description class="dialog-lead">{asked().lead}</AlertDialog.Description>
+                  <div class="dialog-buttons">
+                    <AlertDialog.CloseButton class="button button-quiet">{t("cancel")}</AlertDialog.CloseButton>
+                    <Button look={asked().danger === true ? "danger" : "main"} onClick={() => answer(true)}>
+                      {asked().yes}
+                    </Button>
+                  </div>
+                </AlertDialog.Content>
+              </div>
+            </AlertDialog.Portal>
+          );
+        }}
       </Show>
     </AlertDialog.Root>
   );

@@ -1,0 +1,154 @@
+// Accounts: signing up, oneself, devices, blocks, and what is left after a log-out.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { resolve } from "node:path";
+import { at, bubble, choosePicture, logIn, newBrowser, openAt, row, shoot, write } from "./browser.mjs";
+import { PASSWORD, Person, unused } from "./people.mjs";
+import { browser, hive, person, sent, strangers, until } from "./story.mjs";
+
+const picture = (name) => resolve(import.meta.dirname, "../public", name);
+/** Whether a picture is there, and could be read. */
+const pictured = (place) => place.locator("img").evaluateAll((all) => all.some((img) => img.complete && img.naturalWidth > 0));
+
+test("who logs out leaves nothing to the next one", async () => {
+  const [anna, ben] = await strangers();
+  await ben.write([anna], "A secret of Anna's");
+  const page = await at(browser, anna);
+  await row(page, "Ben Okafor").click();
+  await bubble(page, "A secret of Anna's").waitFor();
+  await page.getByLabel("Write a message").fill("a draft of Anna's");
+  const other = await page.context().newPage();
+  await other.goto(hive.url);
+  await row(other, "Ben Okafor").waitFor();
+  await page.bringToFront();
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByRole("button", { name: "Log out", exact: true }).last().click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Log out" }).click();
+  await page.getByRole("heading", { name: "Welcome back" }).waitFor();
+  await other.getByRole("heading", { name: "Welcome back" }).waitFor();
+  await other.close();
+  const cleo = await person("Cleo Marchetti");
+  await logIn(page, cleo.username);
+  await page.getByText("No conversations yet").waitFor();
+  const left = await page.evaluate(async () => {
+    const names = (await indexedDB.databases()).map((d) => d.name);
+    const cached = await Promise.all((await caches.keys()).map(async (k) => (await (await caches.open(k)).keys()).map((r) => r.url)));
+    return JSON.stringify([names, { ...localStorage }, { ...sessionStorage }, cached]);
+  });
+  assert.ok(left.includes(cleo.id));
+  for (const trace of [anna.id, anna.username, "secret", "draft of"]) assert.ok(!left.includes(trace), trace);
+});
+
+test("a device is logged out from another one", async () => {
+  const anna = await person("Anna Weber");
+  const [page, lost] = [await at(browser, anna), await at(browser, anna)];
+  await page.getByRole("button", { name: "Settings" }).click();
+  const devices = page.getByRole("region", { name: "Devices" });
+  await devices.getByText("This device").waitFor();
+  await devices.getByRole("listitem").filter({ hasText: "Chrome" }).filter({ hasNotText: "This device" }).first().getByRole("button", { name: "Log out" }).click();
+  await lost.getByText("You were logged out on this device.").waitFor();
+  await shoot(page, "settings");
+});
+
+test("a picture is chosen at sign-up, seen by others, changed and removed", async () => {
+  const username = unused("pia");
+  const page = await openAt(await newBrowser(browser), hive.url);
+  await page.locator("input[type=file]").setInputFiles({ name: "no.png", mimeType: "image/png", buffer: Buffer.from("no picture") });
+  await page.getByText("This picture cannot be read").waitFor();
+  await choosePicture(page, picture("icon-512.png"), () => shoot(page, "crop"));
+  await page.getByLabel("Name", { exact: true }).fill("Pia Lind");
+  await page.getByLabel("Username").fill(username);
+  await page.getByLabel("E-mail").fill(`${username}@example.org`);
+  await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
+  await page.getByRole("button", { name: "Create account" }).click();
+  await page.getByText("No conversations yet").waitFor();
+  await until(() => pictured(page.locator(".side-head")), true);
+
+  const ben = await person("Ben Okafor");
+  const there = await at(browser, ben);
+  await there.getByRole("combobox", { name: "Search" }).fill(username);
+  const found = there.getByRole("option", { name: "Pia Lind" });
+  await found.waitFor();
+  await until(() => pictured(found), true);
+
+  await page.getByRole("button", { name: "Settings" }).click();
+  const settings = page.getByRole("dialog", { name: "Settings" });
+  await settings.getByText(`${username}@example.org`).waitFor();
+  const before = await page.locator(".side-head img").getAttribute("src");
+  await choosePicture(page, picture("icon-maskable.png"));
+  await page.getByText("Saved").first().waitFor();
+  await until(async () => (await page.locator(".side-head img").getAttribute("src")) === before, false);
+  await until(() => pictured(page.locator(".side-head")), true);
+  await settings.getByRole("button", { name: "Remove picture" }).click();
+  await page.locator(".side-head img").waitFor({ state: "detached" });
+  await settings.getByLabel("Name", { exact: true }).fill("Pia Lindqvist");
+  await settings.getByRole("button", { name: "Save" }).click();
+  await settings.getByRole("button", { name: "Save" }).waitFor({ state: "detached" });
+  const { users } = await ben.call("GET", `/v1/users?query=${username}`);
+  assert.deepEqual(users.map((u) => [u.display_name, u.image_url]), [["Pia Lindqvist", null]]);
+});
+
+test("people are found by username and by words of their name, and an empty search says so", async () => {
+  const word = unused("quill");
+  const page = await at(browser, await person("Anna Weber"));
+  const cleo = await Person.signUp(hive.url, `Cleo ${word}`);
+  const search = page.getByRole("combobox", { name: "Search" });
+  await search.fill(cleo.username.toUpperCase());
+  await page.getByRole("option", { name: `Cleo ${word}` }).waitFor();
+  // By a word of the name after a moment: asked anew until then, as a person would.
+  await until(async () => {
+    await search.fill("");
+    await search.fill(word);
+    return page.getByRole("option", { name: `Cleo ${word}` }).waitFor({ timeout: 3_000 }).then(() => true, () => false);
+  }, true);
+  await search.fill("nobody.is.called.so");
+  await page.getByText("Nobody found").waitFor();
+  await shoot(page, "search-none");
+});
+
+test("whom one blocks cannot write, until unblocked", async () => {
+  const [anna, ben] = await strangers();
+  await ben.write([anna], "Buy my honey!");
+  const [here, there] = [await at(browser, anna), await at(browser, ben)];
+  await row(here, "Ben Okafor").click();
+  await row(there, "Anna Weber").click();
+  await here.getByRole("button", { name: "Details", exact: true }).click();
+  await here.getByRole("button", { name: "Block" }).click();
+  await here.getByRole("alertdialog").getByRole("button", { name: "Block" }).click();
+  await here.getByRole("button", { name: "Unblock" }).waitFor();
+  await here.keyboard.press("Escape");
+  await here.getByText("You have blocked Ben Okafor.").waitFor();
+  await shoot(here, "blocked");
+  await write(there, "Still there?");
+  await there.getByText("Not sent. You cannot write here.").waitFor();
+  await shoot(there, "refused");
+  await here.keyboard.press("Control+,");
+  const blocked = here.getByRole("region", { name: "Blocked people" });
+  await blocked.getByRole("listitem").filter({ hasText: "Ben Okafor" }).getByRole("button", { name: "Unblock" }).click();
+  await blocked.getByText("You have not blocked anybody.").waitFor();
+  await here.keyboard.press("Escape");
+  await there.getByRole("button", { name: "Try again" }).click();
+  await sent(there, "Still there?");
+  await bubble(here, "Still there?").waitFor();
+});
+
+test("a new password: the old one is asked for, and other devices are logged out", async () => {
+  const anna = await person("Anna Weber");
+  const [page, other] = [await at(browser, anna), await at(browser, anna)];
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByRole("button", { name: "Change password" }).click();
+  const set = async (old, fresh) => {
+    await page.getByLabel("Current password", { exact: true }).fill(old);
+    await page.getByLabel("New password", { exact: true }).fill(fresh);
+    await page.getByRole("button", { name: "Save" }).click();
+  };
+  await set("not the one I have", "an even better hive 8");
+  await page.getByText("The current password is not right.").waitFor();
+  await set(PASSWORD, "password1");
+  await page.getByText("Many people use this one").waitFor();
+  await set(PASSWORD, "an even better hive 8");
+  await page.getByText("Password changed.").waitFor();
+  await other.getByText("You were logged out on this device.").waitFor();
+  await logIn(other, anna.username, "an even better hive 8");
+});

@@ -1,0 +1,110 @@
+// Looks and access: phone and desk, light and dark, languages, screen readers.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { AxeBuilder } from "./axe.mjs";
+import { at, bubble, newBrowser, openAt, PHONE, row, shoot } from "./browser.mjs";
+import { Person, unused } from "./people.mjs";
+import { browser, hive, person, strangers } from "./story.mjs";
+
+test("on a phone: one pane, back by gesture and by button, draft kept", async () => {
+  const [anna, ben] = await strangers();
+  await ben.write([anna], "On the go?");
+  const page = await at(browser, anna, { size: PHONE });
+  await row(page, "Ben Okafor").waitFor();
+  await shoot(page, "list-phone");
+  await row(page, "Ben Okafor").tap();
+  await bubble(page, "On the go?").waitFor();
+  assert.equal(await page.locator(".side").isVisible(), false);
+  await page.getByLabel("Write a message").fill("half a thou");
+  await shoot(page, "conversation-phone");
+  await page.goBack();
+  await page.getByText("Draft:").waitFor();
+  await row(page, "Ben Okafor").tap();
+  assert.equal(await page.getByLabel("Write a message").inputValue(), "half a thou");
+  await page.getByRole("button", { name: "Back" }).tap();
+  await row(page, "Ben Okafor").waitFor();
+  // Narrower phones, and nothing is cut off.
+  await page.setViewportSize({ width: 320, height: 640 });
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true);
+});
+
+test("nothing that axe knows is wrong, in light and dark, on desk and phone", async () => {
+  const [anna, ben] = await strangers();
+  const { conversation } = await ben.write([anna], "Look at https://example.org");
+  await anna.send(conversation.conversation_id, "I do");
+  const group = await anna.create({ kind: "group", title: "Swarm", user_ids: [ben.id] });
+  await ben.send(group.conversation.conversation_id, "Buzz");
+  const channel = await anna.create({ kind: "channel", title: "Nectar", topic: "What flows" });
+  const clean = async (page, what) => {
+    const { violations } = await new AxeBuilder(page).analyze();
+    assert.deepEqual(violations.map((v) => [what, v.id, ...v.nodes.map((n) => n.html.slice(0, 400))]), []);
+  };
+  const looks = [["light", {}], ["dark", { dark: true }], ["phone", { size: PHONE }], ["phone-dark", { size: PHONE, dark: true }]];
+  for (const [look, options] of looks) {
+    const fresh = await openAt(await newBrowser(browser, options), hive.url);
+    await fresh.getByRole("button", { name: "Create account" }).waitFor();
+    await clean(fresh, `${look}: sign up`);
+    await fresh.goto(channel.link.url);
+    await fresh.getByRole("heading", { name: "Nectar" }).waitFor();
+    await clean(fresh, `${look}: join`);
+    const page = await at(browser, anna, options);
+    await row(page, "Swarm").waitFor();
+    await clean(page, `${look}: list`);
+    await page.getByRole("combobox", { name: "Search" }).fill(ben.username.slice(0, 6));
+    await page.getByRole("option", { name: "Ben Okafor" }).first().waitFor();
+    await clean(page, `${look}: search`);
+    await page.keyboard.press("Escape");
+    await row(page, "Ben Okafor").click();
+    await bubble(page, "I do").waitFor();
+    await page.getByText("Offline", { exact: true }).or(page.getByText(/Last seen/)).first().waitFor();
+    await clean(page, `${look}: conversation`);
+    await shoot(page, `conversation-${look}`);
+    await page.goto(`${hive.url}/#${group.conversation.conversation_id}/details`);
+    await page.getByRole("button", { name: "Leave" }).waitFor();
+    await page.getByText("Ben Okafor").last().waitFor();
+    await clean(page, `${look}: details`);
+    await page.goto(`${hive.url}/#settings`);
+    await page.getByText("This device").waitFor();
+    await clean(page, `${look}: settings`);
+    await page.keyboard.press("Escape");
+    await page.goto(`${hive.url}/#`);
+    await page.keyboard.press("n");
+    await page.getByRole("tab", { name: "Group" }).waitFor();
+    await clean(page, `${look}: new`);
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    await page.keyboard.press("?");
+    await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
+    await clean(page, `${look}: shortcuts`);
+    await page.context().close();
+  }
+});
+
+test("in German", async () => {
+  const page = await openAt(await newBrowser(browser, { locale: "de-DE" }), hive.url);
+  await page.getByRole("button", { name: "Konto anlegen" }).waitFor();
+  assert.equal(await page.evaluate(() => document.documentElement.lang), "de");
+});
+
+test("text from right to left stands right, and does not turn what is around it", async () => {
+  const [anna, dara] = [await person("Anna Weber"), await Person.signUp(hive.url, "دارا حسینی", unused("dara"))];
+  const { conversation } = await dara.write([anna], "سلام! فردا می‌بینمت.");
+  await anna.send(conversation.conversation_id, "see you");
+  const page = await at(browser, anna);
+  await row(page, "دارا").click();
+  const direction = (text) => bubble(page, text).locator(".message-text").evaluate((el) => getComputedStyle(el).direction);
+  assert.deepEqual([await direction("سلام"), await direction("see you")], ["rtl", "ltr"]);
+  await page.getByLabel("Write a message").fill("שלום");
+  assert.equal(await page.getByLabel("Write a message").evaluate((el) => getComputedStyle(el).direction), "rtl");
+  await shoot(page, "right-to-left");
+});
+
+test("who wants less motion gets none", async () => {
+  const page = await at(browser, await person("Anna Weber"), { reducedMotion: "reduce" });
+  await page.keyboard.press("Control+,");
+  const dialog = page.getByRole("dialog", { name: "Settings" });
+  await dialog.waitFor();
+  const moves = await page.evaluate(() => document.getAnimations().filter((a) => a.effect.getComputedTiming().duration > 1).length);
+  assert.equal(moves, 0);
+});

@@ -1,0 +1,81 @@
+// What becomes of messages when the network, a cell or the disk fails.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { at, bubble, logIn, newBrowser, openAt, row, shoot, write } from "./browser.mjs";
+import { startNetwork } from "./network.mjs";
+import { browser, hive, sent, strangers, texts, until } from "./story.mjs";
+
+test("what is written offline is sent once and in order, and what was missed is there", async () => {
+  const [anna, ben] = await strangers();
+  const { conversation } = await anna.write([ben], "Before the storm");
+  const network = await startNetwork();
+  const page = await at(browser, anna, { proxy: network.proxy });
+  await row(page, "Ben Okafor").click();
+  await bubble(page, "Before the storm").waitFor();
+  // The shell is kept by the service worker, once that is there.
+  await page.waitForFunction(() => navigator.serviceWorker.controller !== null);
+  network.cut();
+  for (const text of ["one", "two", "three"]) await write(page, text);
+  await page.getByText("Waiting for network").first().waitFor();
+  await shoot(page, "offline");
+  for (let n = 1; n <= 30; n++) await ben.send(conversation.conversation_id, `meanwhile ${n}`);
+  // Also over a reload: what waits is on disk.
+  await page.reload();
+  await bubble(page, "three").waitFor();
+  network.back();
+  await page.evaluate(() => dispatchEvent(new Event("online")));
+  await sent(page, "three");
+  await page.waitForFunction(() => document.querySelectorAll(".state-waiting, .state-sending").length === 0);
+  const { messages } = await ben.call("GET", `/v1/conversations/${conversation.conversation_id}/messages?before=1000&limit=100`);
+  assert.deepEqual(messages.filter((m) => m.sender_id === anna.id).map((m) => m.text), ["Before the storm", "one", "two", "three"]);
+  assert.equal((await texts(page)).filter((t) => t === "two").length, 1);
+  await bubble(page, "meanwhile 30").waitFor();
+});
+
+test("a cell is killed while somebody writes", async () => {
+  const [anna, ben] = await strangers();
+  await anna.write([ben], "Ready?");
+  const [here, there] = [await at(browser, anna), await at(browser, ben)];
+  await row(here, "Ben Okafor").click();
+  await row(there, "Anna Weber").click();
+  const cell = hive.read().cells.find((c) => c.cell_id === anna.route.cell_id);
+  await write(here, "before");
+  process.kill(cell.pid, "SIGKILL");
+  for (let n = 1; n <= 5; n++) await write(here, `through ${n}`);
+  await bubble(there, "through 5").waitFor({ timeout: 30_000 });
+  await sent(here, "through 5");
+  const heard = async () => (await texts(there)).filter((t) => t.startsWith("through"));
+  await until(heard, [1, 2, 3, 4, 5].map((n) => `through ${n}`));
+});
+
+test("over a slow line that loses packets, all arrives once and in order", async () => {
+  const [anna, ben] = await strangers();
+  await anna.write([ben], "Slow line");
+  const network = await startNetwork();
+  Object.assign(network.weather, { latencyMs: 300, loss: 0.05 });
+  const here = await at(browser, anna, { proxy: network.proxy });
+  const there = await at(browser, ben);
+  await row(here, "Ben Okafor").click();
+  await row(there, "Anna Weber").click();
+  const all = Array.from({ length: 12 }, (_, n) => `packet ${n}`);
+  for (const text of all) await write(here, text);
+  await bubble(there, "packet 11").waitFor();
+  await until(async () => (await texts(there)).filter((t) => t.startsWith("packet")), all);
+});
+
+test("without a disk, everything goes on", async () => {
+  const [anna, ben] = await strangers();
+  await ben.write([anna], "Do you keep this?");
+  const context = await newBrowser(browser);
+  await context.addInitScript(() => {
+    Object.defineProperty(window, "indexedDB", { get: () => { throw new DOMException("refused", "SecurityError"); } });
+  });
+  const page = await openAt(context, hive.url);
+  await logIn(page, anna.username);
+  await row(page, "Ben Okafor").click();
+  await write(page, "Not here");
+  await sent(page, "Not here");
+  await page.reload();
+  await bubble(page, "Not here").waitFor();
+});
