@@ -37,13 +37,7 @@ impl World {
             cluster_secret: ClusterSecret::new(SECRET),
             inner_tls: None,
         };
-        let stopped = stop.clone();
-        tokio::spawn(async move {
-            // The one before it may not have let go of the port yet.
-            while skep_directory::run(config.clone(), stopped.clone()).await.is_err() {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        });
+        tokio::spawn(skep_directory::run(config, stop.clone()));
         stop
     }
 

@@ -3,17 +3,16 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::{Stream, stream};
 use skep_tls::{Acceptor, Wire, refusal};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
-    sync::{Semaphore, mpsc},
+    net::TcpListener,
+    task::JoinSet,
 };
-use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
 use crate::Seldom;
@@ -47,47 +46,40 @@ impl Refused {
     }
 }
 
-/// What comes to a listener, as long as the stream is there.
+/// What comes to a listener. Listener and handshakes end with the stream.
 pub fn incoming(listener: TcpListener, acceptor: Acceptor) -> impl Stream<Item = io::Result<Arrived>> {
-    let (arrived, stream) = mpsc::channel(1);
-    tokio::spawn(async move {
-        tokio::select! {
-            () = take(listener, acceptor, &arrived) => {}
-            () = arrived.closed() => {}
-        }
-    });
-    ReceiverStream::new(stream)
+    let taking = Taking { listener, acceptor, handshakes: JoinSet::new(), refused: Refused::default() };
+    stream::unfold(taking, |mut taking| async move { Some((Ok(taking.next().await), taking)) })
 }
 
-async fn take(listener: TcpListener, acceptor: Acceptor, arrived: &mpsc::Sender<io::Result<Arrived>>) {
-    let (room, refused) = (Arc::new(Semaphore::new(HANDSHAKES)), Arc::new(Refused::default()));
-    loop {
-        let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
-        let (tcp, peer) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!(%error, "a connection from inside could not be taken");
-                tokio::time::sleep(PAUSE).await;
-                continue;
-            }
-        };
-        let (acceptor, arrived, refused) = (acceptor.clone(), arrived.clone(), Arc::clone(&refused));
-        tokio::spawn(shake_hands(tcp, peer, acceptor, arrived, refused, place));
-    }
-}
-
-async fn shake_hands(
-    tcp: TcpStream,
-    peer: SocketAddr,
+struct Taking {
+    listener: TcpListener,
     acceptor: Acceptor,
-    arrived: mpsc::Sender<io::Result<Arrived>>,
-    refused: Arc<Refused>,
-    _place: tokio::sync::OwnedSemaphorePermit,
-) {
-    match acceptor.accept(tcp).await {
-        // Nobody serves any more: it is closed.
-        Ok(wire) => _ = arrived.send(Ok(Arrived(wire))).await,
-        Err(error) => refused.note(peer, &error),
+    handshakes: JoinSet<(SocketAddr, io::Result<Wire>)>,
+    refused: Refused,
+}
+
+impl Taking {
+    async fn next(&mut self) -> Arrived {
+        loop {
+            tokio::select! {
+                Some(shaken) = self.handshakes.join_next() => match shaken {
+                    Ok((_, Ok(wire))) => return Arrived(wire),
+                    Ok((peer, Err(error))) => self.refused.note(peer, &error),
+                    Err(error) => tracing::error!(%error, "a handshake was not carried to its end"),
+                },
+                accepted = self.listener.accept(), if self.handshakes.len() < HANDSHAKES => match accepted {
+                    Ok((tcp, peer)) => {
+                        let acceptor = self.acceptor.clone();
+                        self.handshakes.spawn(async move { (peer, acceptor.accept(tcp).await) });
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection from inside could not be taken");
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                },
+            }
+        }
     }
 }
 

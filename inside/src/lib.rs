@@ -4,17 +4,15 @@
 //!
 //! [`Inside`] is what a process has of this: its callers show, its doors check.
 
-mod connector;
 mod door;
 mod incoming;
 mod member;
 mod secret;
 mod seldom;
 
-pub use connector::InsideConnector;
 pub use door::{Door, REFUSED, Stranger};
 pub use incoming::{Arrived, Refused, incoming};
 pub use member::{Inside, InsideError, Proof, ProvenChannel};
 pub use secret::{ClusterSecret, SecretError, Secrets};
 pub use seldom::Seldom;
-pub use skep_tls::{MutualFiles, Speaks, refusal};
+pub use skep_tls::{Connector, MutualFiles, Speaks, refusal};

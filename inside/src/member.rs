@@ -2,8 +2,12 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use http::{HeaderValue, uri::Scheme};
+use http::{
+    HeaderValue,
+    uri::{Authority, Scheme},
+};
 use skep_tls::{Acceptor, Connector, Mutual, MutualFiles, Speaks, TlsError};
 use tonic::{
     Request, Status,
@@ -12,7 +16,10 @@ use tonic::{
     transport::{Channel, Endpoint, Error},
 };
 
-use crate::{ClusterSecret, Door, InsideConnector, SecretError, Secrets, Seldom, connector::PERIOD, door::SHOWN};
+use crate::{ClusterSecret, Door, SecretError, Secrets, Seldom, door::SHOWN};
+
+/// How often it is said that TLS with another process does not come about.
+const PERIOD: Duration = Duration::from_secs(30);
 
 /// A way to another process on which every call shows the secret.
 pub type ProvenChannel = InterceptedService<Channel, Proof>;
@@ -93,9 +100,17 @@ impl Inside {
     }
 
     /// What makes wires to the others.
-    pub fn connector(&self, speaks: Speaks) -> InsideConnector {
-        let connector = self.mutual.as_ref().map_or_else(Connector::bare, |mutual| mutual.connector(speaks));
-        InsideConnector::new(connector, Arc::clone(&self.failed))
+    pub fn connector(&self, speaks: Speaks) -> Connector {
+        let (connector, failed) = match &self.mutual {
+            Some(mutual) => (mutual.connector(speaks), Arc::clone(&self.failed)),
+            None => return Connector::bare(),
+        };
+        connector.on_refusal(move |uri, reason| {
+            if let Some(times) = failed.happened() {
+                let address = uri.authority().map_or("", Authority::as_str);
+                tracing::error!(address, times, reason, "no TLS with another process of this deployment (inner_tls)");
+            }
+        })
     }
 
     /// With which addresses inside begin.

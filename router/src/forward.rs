@@ -12,7 +12,7 @@ use hyper_util::{
 };
 use skep_directory::MapWatch;
 use skep_gate::Places;
-use skep_inside::{Inside, InsideConnector, Proof, Seldom, Speaks};
+use skep_inside::{Connector, Inside, Proof, Seldom, Speaks};
 use skep_protocol::{CellId, Code, Refusal, Slot};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -34,7 +34,7 @@ pub(crate) struct Errand {
 
 /// The way to the cells.
 pub(crate) struct Cells {
-    client: Client<InsideConnector, Full<Bytes>>,
+    client: Client<Connector, Full<Bytes>>,
     scheme: Scheme,
     proof: Proof,
     refused: Seldom,

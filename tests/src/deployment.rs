@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use hyper::Method;
+use skep_authority::Authority;
 use skep_children::{Postgres, Redis};
 use skep_directory::MapWatch;
 use skep_gate::{RateLimits, TrustedProxies};
@@ -14,7 +15,7 @@ use skep_protocol::ConversationId;
 use skep_tls::TlsFiles;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Authority, Door, Proxy};
+use crate::{Door, Proxy};
 
 /// What the parts of every deployment here show one another.
 pub const SECRET: &str = "0123456789abcdef0123456789abcdef";

@@ -5,18 +5,18 @@ use http_body_util::{BodyExt, Full};
 use hyper::{HeaderMap, Method, Request, StatusCode, header};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::Value;
-use skep_inside::{Inside, InsideConnector, Proof, Speaks};
+use skep_authority::Authority;
+use skep_inside::{Inside, Proof, Speaks};
 use skep_tls::Connector;
 
-use crate::Authority;
 use crate::agreement::{Answered, check_answer};
 
 /// A client that keeps its connections.
 #[derive(Clone)]
-pub enum Http {
-    People(Client<Connector, Full<Bytes>>),
-    /// A router, with what it shows to cells.
-    Router(Client<InsideConnector, Full<Bytes>>, Proof),
+pub struct Http {
+    client: Client<Connector, Full<Bytes>>,
+    /// What routers show to cells.
+    proof: Option<Proof>,
 }
 
 /// What came back.
@@ -34,13 +34,13 @@ impl Http {
     /// Somebody's, who calls this address.
     pub fn of(url: &str) -> Self {
         let connector = if url.starts_with("https") { Authority::known().connector() } else { Connector::bare() };
-        Self::People(Client::builder(TokioExecutor::new()).build(connector))
+        Self { client: Client::builder(TokioExecutor::new()).build(connector), proof: None }
     }
 
     /// A router's.
     pub fn inside(inside: &Inside) -> Self {
         let connector = inside.connector(Speaks::Http1);
-        Self::Router(Client::builder(TokioExecutor::new()).build(connector), inside.proof().clone())
+        Self { client: Client::builder(TokioExecutor::new()).build(connector), proof: Some(inside.proof().clone()) }
     }
 
     /// One call, which may find nobody.
@@ -68,15 +68,11 @@ impl Http {
 
     /// Any request. What comes back is held to the contract.
     pub async fn request(&self, mut request: Request<Full<Bytes>>) -> Result<Reply, String> {
+        if let Some(proof) = &self.proof {
+            proof.show(request.headers_mut());
+        }
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let response = match self {
-            Self::People(client) => client.request(request).await,
-            Self::Router(client, proof) => {
-                proof.show(request.headers_mut());
-                client.request(request).await
-            }
-        };
-        let response = response.map_err(|e| e.to_string())?;
+        let response = self.client.request(request).await.map_err(|e| e.to_string())?;
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.map_err(|e| e.to_string())?.to_bytes();
         let (status, headers) = (parts.status, &parts.headers);

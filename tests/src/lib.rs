@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod agreement;
-mod authority;
 mod deployment;
 mod door;
 mod hive;
@@ -12,11 +11,11 @@ mod person;
 mod proxy;
 mod socket;
 
-pub use authority::Authority;
 pub use deployment::{CellParts, Deployment, PAGE, SECRET, eventually, inside};
 pub use door::Door;
 pub use hive::{Hive, signal};
 pub use http::Reply;
 pub use person::{PASSWORD, Person};
 pub use proxy::Proxy;
+pub use skep_authority::Authority;
 pub use socket::{Received, Socket, masked};

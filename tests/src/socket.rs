@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use skep_authority::Authority;
 use skep_tls::{Connector, Wire};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::{Authority, agreement::check_frame};
+use crate::agreement::check_frame;
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -33,7 +33,11 @@ type Configs = dyn Fn() -> Arc<ClientConfig> + Send + Sync;
 pub struct Connector {
     tcp: HttpConnector,
     tls: Option<Tls>,
+    refused: Option<Arc<Told>>,
 }
+
+/// Who is told of somebody with whom TLS does not come about, and why.
+type Told = dyn Fn(&Uri, &str) + Send + Sync;
 
 #[derive(Clone)]
 struct Tls {
@@ -84,7 +88,7 @@ impl Connector {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        Self { tcp, tls: None }
+        Self { tcp, tls: None, refused: None }
     }
 
     /// To public listeners, which speak HTTP/1.1.
@@ -107,8 +111,21 @@ impl Connector {
         self
     }
 
+    /// Tells this of whoever TLS does not come about with, and why.
+    pub fn on_refusal(self, told: impl Fn(&Uri, &str) + Send + Sync + 'static) -> Self {
+        Self { refused: Some(Arc::new(told)), ..self }
+    }
+
     /// A wire to whoever this names.
     pub async fn connect(&self, uri: Uri) -> Result<Wire, ConnectError> {
+        let wire = self.wire(uri.clone()).await;
+        if let (Err(ConnectError::Refused { reason, .. }), Some(told)) = (&wire, &self.refused) {
+            told(&uri, reason);
+        }
+        wire
+    }
+
+    async fn wire(&self, uri: Uri) -> Result<Wire, ConnectError> {
         let io = self.tcp.clone().call(uri.clone()).await;
         let tcp = io.map_err(|error| ConnectError::Tcp(error.into()))?.into_inner();
         if uri.scheme() != Some(&Scheme::HTTPS) {

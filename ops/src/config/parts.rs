@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use skep_gate::RateLimits;
 use skep_inside::ClusterSecret;
-use skep_tls::{MutualFiles, TlsFiles};
+use skep_tls::{MutualFiles, TlsError, TlsFiles};
 
 use crate::config::{
     Part,
@@ -39,7 +39,8 @@ impl Part for skep_directory::Config {
     }
 
     fn unusable(&self) -> Vec<(&'static str, String)> {
-        [secret(&self.cluster_secret), inner_tls(self.inner_tls.as_ref())].concat()
+        [secret(&self.cluster_secret), certificate("inner_tls", self.inner_tls.as_ref().map(MutualFiles::check))]
+            .concat()
     }
 }
 
@@ -75,7 +76,12 @@ impl Part for skep_router::Config {
     }
 
     fn unusable(&self) -> Vec<(&'static str, String)> {
-        [secret(&self.cluster_secret), tls(self.tls.as_ref()), inner_tls(self.inner_tls.as_ref())].concat()
+        [
+            secret(&self.cluster_secret),
+            certificate("tls", self.tls.as_ref().map(TlsFiles::check)),
+            certificate("inner_tls", self.inner_tls.as_ref().map(MutualFiles::check)),
+        ]
+        .concat()
     }
 }
 
@@ -148,7 +154,12 @@ impl Part for skep_cell::Config {
     }
 
     fn unusable(&self) -> Vec<(&'static str, String)> {
-        [secret(&self.cluster_secret), tls(self.tls.as_ref()), inner_tls(self.inner_tls.as_ref())].concat()
+        [
+            secret(&self.cluster_secret),
+            certificate("tls", self.tls.as_ref().map(TlsFiles::check)),
+            certificate("inner_tls", self.inner_tls.as_ref().map(MutualFiles::check)),
+        ]
+        .concat()
     }
 }
 
@@ -158,16 +169,9 @@ fn secret(secret: &ClusterSecret) -> Vec<(&'static str, String)> {
     faults
 }
 
-fn tls(files: Option<&TlsFiles>) -> Vec<(&'static str, String)> {
-    let mut faults = Vec::new();
-    note(&mut faults, "tls", files.map_or(Ok(()), |files| files.check().map_err(|error| error.to_string())));
-    faults
-}
-
-fn inner_tls(files: Option<&MutualFiles>) -> Vec<(&'static str, String)> {
-    let mut faults = Vec::new();
-    note(&mut faults, "inner_tls", files.map_or(Ok(()), |files| files.check().map_err(|error| error.to_string())));
-    faults
+/// What is wrong with the files of a certificate.
+fn certificate(key: &'static str, checked: Option<Result<(), TlsError>>) -> Vec<(&'static str, String)> {
+    checked.and_then(Result::err).map(|error| (key, error.to_string())).into_iter().collect()
 }
 
 fn note(faults: &mut Vec<(&'static str, String)>, key: &'static str, checked: Result<(), String>) {

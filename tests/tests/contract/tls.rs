@@ -1,6 +1,5 @@
 //! A deployment all of whose doors speak TLS.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Method;
@@ -8,7 +7,7 @@ use serde_json::json;
 use skep_directory::{DirectoryError, MapWatch};
 use skep_inside::{ClusterSecret, Inside, Speaks};
 use skep_protocol::wire;
-use skep_tests::{Authority, Deployment, Door, Received, SECRET, Socket, eventually};
+use skep_tests::{Authority, Deployment, Door, SECRET, eventually};
 use skep_tls::{Connector, Mutual, Wire, refusal};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -121,65 +120,24 @@ async fn inside_nobody_is_answered_without_a_certificate_and_the_secret() {
     let me = |door: Door| async move { door.try_call(Method::GET, "/v1/me", None, None, None).await };
     assert_eq!(me(Door::of_cell(cell.http_url.clone(), &one_of_us)).await.unwrap().status, 401);
     me(Door::of_cell(cell.http_url.clone(), &stranger)).await.unwrap_err();
+    let mut heard_out = 0;
     for address in [cell.http_url.clone(), format!("https://{}", cell.relay.address)] {
         let uri: hyper::Uri = address.parse().unwrap();
         let refused = Mutual::start(&theirs.inner()).unwrap().connector(Speaks::Http2).connect(uri.clone()).await;
         assert!(refused.is_err(), "{address}");
-        // Who trusts any authority and shows nothing is cut off before a word is heard.
+        // Who trusts ours and shows nothing is cut off before a word is heard, or for not speaking HTTP/2.
         let Ok(mut wire) = Authority::known().connector().connect(uri).await else { continue };
         _ = wire.write_all(b"GET /v1/me HTTP/1.1\r\nHost: a\r\n\r\n").await;
         let mut heard = Vec::new();
         _ = wire.read_to_end(&mut heard).await;
         assert!(heard.is_empty(), "{}", String::from_utf8_lossy(&heard));
+        heard_out += 1;
     }
+    assert!(heard_out > 0, "nobody got as far as to say a word");
     let address = cell.http_url.replace("https", "http").parse().unwrap();
     let mut plain = Connector::bare().connect(address).await.unwrap();
     plain.write_all(b"GET /v1/me HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     let mut heard = String::new();
     plain.read_to_string(&mut heard).await.unwrap();
     assert!(heard.to_lowercase().contains("x-skep-refused: this port speaks tls"), "{heard}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_reads_nothing_over_tls_slows_nobody_and_is_whole_in_the_end() {
-    let hive: Arc<Deployment> = Deployment::start_over_tls(1).await;
-    let (anna, ben) = (hive.sign_up("anna").await, hive.sign_up("ben").await);
-    let group = anna.group(&[&ben]).await;
-    let (mut slow, token) = ben.online().await;
-    let (mut quick, _): (Socket, _) = ben.online().await;
-    // Some 16 MB: far more than any buffer between the two.
-    let (text, count) = ("x".repeat(8_000), 2_000);
-    let (mut a, _) = anna.online().await;
-    for i in 0..count {
-        let id = uuid::Uuid::now_v7();
-        a.send(json!({"type": "send", "ref": i, "conversation_id": group, "client_message_id": id, "text": text}))
-            .await;
-        a.until("sent").await;
-        let mut last = 0;
-        while last < i + 1 {
-            let messages = quick.until("messages").await;
-            last = messages["messages"].as_array().unwrap().last().unwrap()["seq"].as_u64().unwrap();
-        }
-    }
-    let mut have = 0;
-    loop {
-        match slow.receive().await {
-            Received::Frame(frame) if frame["type"] == "resync" => break,
-            Received::Frame(frame) if frame["type"] == "messages" => {
-                for message in frame["messages"].as_array().unwrap() {
-                    have += 1;
-                    assert_eq!(message["seq"], have, "no hole before it was told");
-                }
-            }
-            Received::Frame(_) => {}
-            Received::Closed(code) => panic!("closed: {code:?}"),
-        }
-    }
-    assert!(have < count);
-    slow.send(json!({"type": "sync", "sync_token": token})).await;
-    let page = slow.until("sync").await;
-    assert_eq!(page["conversations"][0]["head_seq"], count);
-    slow.until("synced").await;
-    anna.say(&group, "and on").await;
-    assert_eq!(slow.until("messages").await["messages"][0]["seq"], count + 1);
 }

@@ -1,11 +1,21 @@
 //! Clients that do not read.
 
+use std::sync::Arc;
+
 use serde_json::json;
 use skep_tests::{Deployment, Received};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_reads_nothing_slows_nobody_and_is_whole_in_the_end() {
-    let hive = Deployment::start(1).await;
+    reads_nothing(&Deployment::start(1).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_tls_too_who_reads_nothing_slows_nobody_and_is_whole_in_the_end() {
+    reads_nothing(&Deployment::start_over_tls(1).await).await;
+}
+
+async fn reads_nothing(hive: &Arc<Deployment>) {
     let (anna, ben) = (hive.sign_up("anna").await, hive.sign_up("ben").await);
     let carol = hive.sign_up("carol").await;
     let group = anna.group(&[&ben, &carol]).await;

@@ -1,8 +1,9 @@
 //! Between the processes of a deployment.
 
-use skep_tls::{Acceptor, ConnectError, Connector, INNER_NAME, Mutual, Speaks, Trust, Wire, refusal};
+use skep_authority::Authority;
+use skep_tls::{Acceptor, ConnectError, Connector, INNER_NAME, Mutual, Speaks, Wire, refusal};
 
-use crate::authority::{Authority, echo, echoes, ends, eventually};
+use crate::ends::{echo, echoes, ends, eventually};
 
 async fn dial(connector: &Connector, port: u16) -> Result<Wire, ConnectError> {
     connector.connect(format!("https://localhost:{port}/").parse().unwrap()).await
@@ -11,7 +12,7 @@ async fn dial(connector: &Connector, port: u16) -> Result<Wire, ConnectError> {
 #[tokio::test]
 async fn processes_of_one_authority_know_one_another_wherever_they_are() {
     let authority = Authority::new();
-    let (one, other) = (authority.mutual(INNER_NAME), authority.mutual(INNER_NAME));
+    let (one, other) = (authority.inner(), authority.inner());
     let port = echo(Mutual::start(&one).unwrap().acceptor(Speaks::Http2)).await.port();
     let mut wire = dial(&Mutual::start(&other).unwrap().connector(Speaks::Http2), port).await.unwrap();
     echoes(&mut wire).await.unwrap();
@@ -31,8 +32,8 @@ async fn words(acceptor: Acceptor, connector: Connector) -> (String, String) {
 #[tokio::test]
 async fn strangers_are_refused_and_both_sides_know_why() {
     let (authority, other) = (Authority::new(), Authority::new());
-    let ours = Mutual::start(&authority.mutual(INNER_NAME)).unwrap();
-    let theirs = Mutual::start(&other.mutual(INNER_NAME)).unwrap();
+    let ours = Mutual::start(&authority.inner()).unwrap();
+    let theirs = Mutual::start(&other.inner()).unwrap();
 
     let (near, far) = words(theirs.acceptor(Speaks::Http2), ours.connector(Speaks::Http2)).await;
     assert!(near.contains("the other side's certificate is of another authority"), "{near}");
@@ -40,7 +41,7 @@ async fn strangers_are_refused_and_both_sides_know_why() {
 
     // Somebody who trusts our authority and has no certificate of it learns it from the first answer.
     let port = echo(ours.acceptor(Speaks::Http1)).await.port();
-    let trusting = Connector::trusting(&Trust::in_file(&authority.ca()).unwrap());
+    let trusting = authority.connector();
     let mut wire = dial(&trusting, port).await.unwrap();
     let error = echoes(&mut wire).await.unwrap_err();
     assert!(refusal(&error).unwrap().contains("demands a certificate"), "{error}");
@@ -49,14 +50,14 @@ async fn strangers_are_refused_and_both_sides_know_why() {
 #[tokio::test]
 async fn a_certificate_in_another_name_is_none_of_ours() {
     let authority = Authority::new();
-    let error = authority.mutual("chat.example.org").check().unwrap_err().to_string();
+    let error = authority.mutual(&["chat.example.org"]).check().unwrap_err().to_string();
     assert!(error.contains("chat.example.org.pem") && error.contains(INNER_NAME), "{error}");
 }
 
 #[tokio::test]
 async fn who_speaks_no_tls_is_refused() {
     let authority = Authority::new();
-    let ours = Mutual::start(&authority.mutual(INNER_NAME)).unwrap();
+    let ours = Mutual::start(&authority.inner()).unwrap();
     let (near, far) = ends().await;
     drop(near);
     assert!(ours.acceptor(Speaks::Http2).accept(far).await.is_err());
@@ -67,7 +68,7 @@ async fn who_speaks_no_tls_is_refused() {
 #[tokio::test]
 async fn an_authority_is_replaced_without_a_restart() {
     let (old, new) = (Authority::new(), Authority::new());
-    let (server, client) = (old.mutual(INNER_NAME), new.mutual(INNER_NAME));
+    let (server, client) = (old.inner(), new.inner());
     let port = echo(Mutual::start(&server).unwrap().acceptor(Speaks::Http2)).await.port();
     let (old_ca, new_ca) = (std::fs::read_to_string(old.ca()).unwrap(), std::fs::read_to_string(new.ca()).unwrap());
     // The client trusts both already, the server does not yet.

@@ -4,18 +4,19 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use skep_tls::{Acceptor, Connector, Line, Trust, Wire};
+use skep_authority::Authority;
+use skep_tls::{Acceptor, Line, Wire};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
 };
 
-use crate::authority::{Authority, PATIENCE};
+use crate::ends::PATIENCE;
 
 /// Both ends of a TLS connection: a server's line, a client's wire.
 async fn pair(authority: &Authority) -> (Line, Wire) {
-    let acceptor = Acceptor::start(Some(&authority.files("localhost"))).unwrap();
-    let connector = Connector::trusting(&Trust::in_file(&authority.ca()).unwrap());
+    let acceptor = Acceptor::start(Some(&authority.files(&["localhost"]))).unwrap();
+    let connector = authority.connector();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
     let (near, far) = tokio::join!(connector.connect(url.parse().unwrap()), async {
@@ -98,7 +99,7 @@ async fn who_is_let_go_is_told_that_nothing_is_missing() {
 
 #[tokio::test]
 async fn a_bare_line_is_the_socket_itself() {
-    let (near, far) = crate::authority::ends().await;
+    let (near, far) = crate::ends::ends().await;
     let (near, far) = (Line::new(near.into()), Line::new(far.into()));
     assert_eq!(near.try_write(b"hello").unwrap(), 5);
     near.try_flush().unwrap();

@@ -1,7 +1,7 @@
 //! Listeners and connectors against one another, with certificates made here.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod authority;
+mod ends;
 mod following;
 mod inside;
 mod lines;

@@ -2,20 +2,21 @@
 
 use std::time::Duration;
 
-use skep_tls::{Acceptor, ConnectError, Connector, TlsFiles, Trust, refusal};
+use skep_authority::Authority;
+use skep_tls::{Acceptor, ConnectError, Connector, TlsFiles, refusal};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
-use crate::authority::{Authority, PATIENCE, echo, echoes, ends, text};
+use crate::ends::{PATIENCE, echo, echoes, ends};
 
 #[tokio::test]
 async fn who_trusts_the_authority_is_served_and_who_does_not_goes_away() {
     let (authority, other) = (Authority::new(), Authority::new());
-    let address = echo(Acceptor::start(Some(&authority.files("localhost"))).unwrap()).await;
+    let address = echo(Acceptor::start(Some(&authority.files(&["localhost"]))).unwrap()).await;
     let url = |scheme: &str, host: &str| format!("{scheme}://{host}:{}/", address.port()).parse().unwrap();
-    let trusting = Connector::trusting(&Trust::in_file(&authority.ca()).unwrap());
+    let trusting = authority.connector();
     let mut wire = trusting.connect(url("https", "localhost")).await.unwrap();
     echoes(&mut wire).await.unwrap();
 
@@ -25,7 +26,7 @@ async fn who_trusts_the_authority_is_served_and_who_does_not_goes_away() {
             other => panic!("{other:?}"),
         }
     };
-    let stranger = Connector::trusting(&Trust::in_file(&other.ca()).unwrap());
+    let stranger = other.connector();
     assert!(refused(stranger, "localhost").await.contains("of another authority"));
     assert!(refused(trusting.clone(), "127.0.0.1").await.contains("not valid for name"));
     assert!(matches!(Connector::bare().connect(url("https", "localhost")).await, Err(ConnectError::NoTrust(_))));
@@ -34,7 +35,7 @@ async fn who_trusts_the_authority_is_served_and_who_does_not_goes_away() {
 #[tokio::test]
 async fn a_slow_handshake_is_given_up_and_holds_nobody() {
     let authority = Authority::new();
-    let acceptor = Acceptor::start(Some(&authority.files("localhost"))).unwrap();
+    let acceptor = Acceptor::start(Some(&authority.files(&["localhost"]))).unwrap();
     // Says nothing, and says half of something.
     for said in [&b""[..], &[22, 3, 1, 0, 200, 1]] {
         let (mut near, far) = ends().await;
@@ -51,7 +52,7 @@ async fn a_slow_handshake_is_given_up_and_holds_nobody() {
 #[tokio::test]
 async fn who_speaks_http_to_a_port_that_speaks_tls_is_told() {
     let authority = Authority::new();
-    let address = echo(Acceptor::start(Some(&authority.files("localhost"))).unwrap()).await;
+    let address = echo(Acceptor::start(Some(&authority.files(&["localhost"]))).unwrap()).await;
     let mut plain = TcpStream::connect(address).await.unwrap();
     plain.write_all(b"GET /v1/me HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     let mut answer = String::new();
@@ -65,7 +66,7 @@ async fn who_speaks_http_to_a_port_that_speaks_tls_is_told() {
 #[tokio::test]
 async fn who_speaks_neither_is_told_apart() {
     let authority = Authority::new();
-    let acceptor = Acceptor::start(Some(&authority.files("localhost"))).unwrap();
+    let acceptor = Acceptor::start(Some(&authority.files(&["localhost"]))).unwrap();
     let (mut near, far) = ends().await;
     near.write_all(&[0; 64]).await.unwrap();
     let error = acceptor.accept(far).await.unwrap_err();
@@ -75,7 +76,7 @@ async fn who_speaks_neither_is_told_apart() {
 #[test]
 fn files_that_cannot_be_used_are_named() {
     let authority = Authority::new();
-    let (good, other) = (authority.files("localhost"), authority.files("elsewhere"));
+    let (good, other) = (authority.files(&["localhost"]), authority.files(&["elsewhere"]));
     good.check().unwrap();
     let half = authority.folder.join("half.pem");
     let whole = std::fs::read_to_string(&good.certificate).unwrap();
@@ -94,7 +95,7 @@ fn files_that_cannot_be_used_are_named() {
         (&empty, with(&empty, &good.key)),
         (&half, with(&good.certificate, &half)),
     ] {
-        assert!(error.starts_with(&text(named)), "{error}");
+        assert!(error.starts_with(&named.display().to_string()), "{error}");
     }
     // A key is never in the words.
     let secret = std::fs::read_to_string(&good.key).unwrap();
