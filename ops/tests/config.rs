@@ -58,6 +58,7 @@ fn what_is_wrong_is_named_with_file_key_and_reason() {
         ("cell", "cluster_secret", "cluster_secret = 12345678901234567", "a secret is text"),
         ("router", "cluster_secret", "", "missing"),
         ("router", "public_url", "public_url = 3", "expected a string"),
+        ("cell", "directory", "directory = \"https://127.0.0.1:7701\"", "needs `inner_tls`"),
     ];
     for (at, (part, key, line, reason)) in cases.into_iter().enumerate() {
         let file = file(&format!("case-{at}.toml"), &changed(part, key, line));
@@ -65,6 +66,28 @@ fn what_is_wrong_is_named_with_file_key_and_reason() {
         std::fs::remove_file(&file).unwrap();
         is_refused(&output, &[file.to_str().unwrap(), key, reason]);
     }
+}
+
+#[test]
+fn tls_files_are_looked_at_before_anything_is_bound() {
+    let missing = |key: &str, files: &str| {
+        let file = file(&format!("{key}.toml"), &format!("{}\n{key} = {{ {files} }}\n", example("cell")));
+        let output = skep(&["cell", "--config", file.to_str().unwrap()]).output().unwrap();
+        std::fs::remove_file(&file).unwrap();
+        is_refused(&output, &[file.to_str().unwrap(), key, "/no/such/certificate"]);
+    };
+    missing("tls", r#"certificate = "/no/such/certificate", key = "/no/such/key""#);
+    missing("inner_tls", r#"ca = "/no/such/certificate", certificate = "/no/such/certificate", key = "/no/such/key""#);
+}
+
+#[test]
+fn an_address_that_contradicts_tls_is_refused() {
+    let plain = changed("cell", "socket_url", "socket_url = \"ws://a/v1/socket\"");
+    let files = "certificate = \"/no/such/certificate\", key = \"/no/such/key\"";
+    let file = file("scheme.toml", &format!("{plain}\ntls = {{ {files} }}\n"));
+    let output = skep(&["cell", "--config", file.to_str().unwrap()]).output().unwrap();
+    std::fs::remove_file(&file).unwrap();
+    is_refused(&output, &["socket_url", "does not begin with wss://"]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use nix::{sys::signal::Signal, unistd::Pid};
 use prost::Message as _;
 use skep_ops::Deployment as Parts;
+use skep_tls::TlsFiles;
 
 use crate::{Door, eventually};
 
@@ -21,6 +22,8 @@ pub struct Hive {
     program: PathBuf,
     cells: u32,
     router_port: u16,
+    /// The certificate and key of its public ports.
+    tls: Option<TlsFiles>,
     up: Option<Child>,
     door: Door,
 }
@@ -28,10 +31,16 @@ pub struct Hive {
 impl Hive {
     /// So many cells, from nothing. `program`: the skep that the tests were built with.
     pub async fn start(program: &str, cells: u32) -> Self {
+        Self::start_with(program, cells, None).await
+    }
+
+    /// The same, whose public ports speak TLS where they are given what to show.
+    pub async fn start_with(program: &str, cells: u32, tls: Option<TlsFiles>) -> Self {
         let data = std::env::temp_dir().join(format!("skep-hive-{:x}", rand::random::<u64>()));
         let router_port = free_ports(cells);
-        let door = Door::new(format!("http://127.0.0.1:{router_port}"));
-        let mut hive = Self { data, program: program.into(), cells, router_port, up: None, door };
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let door = Door::new(format!("{scheme}://127.0.0.1:{router_port}"));
+        let mut hive = Self { data, program: program.into(), cells, router_port, tls, up: None, door };
         hive.up().await;
         hive
     }
@@ -41,10 +50,13 @@ impl Hive {
         std::fs::create_dir_all(&self.data).unwrap();
         let log = std::fs::File::options().create(true).append(true).open(self.data.join("up.log")).unwrap();
         _ = std::fs::remove_file(Parts::file(&self.data));
+        let files = self.tls.iter().flat_map(|tls| [("--tls-certificate", &tls.certificate), ("--tls-key", &tls.key)]);
+        let tls = files.flat_map(|(option, file)| [option.into(), file.clone().into_os_string()]);
         let up = Command::new(&self.program)
             .args(["up", "--rate-limits", "off", "--data"])
             .arg(&self.data)
             .args(["--cells", &self.cells.to_string(), "--router-port", &self.router_port.to_string()])
+            .args(tls)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)

@@ -26,6 +26,7 @@ Examples:
   skep status --once                           once, as it also is when nobody sits at a terminal
   skep status --json | jq .well
   skep status --directory http://10.0.0.5:7701 --router http://10.0.0.6:7790
+  skep status --directory https://10.0.0.5:7701 --inner-ca ca.pem --inner-certificate tool.pem --inner-key tool.key
 
 Exit codes: 0 all is well, 1 something is not, 64 usage, 69 a part cannot be reached";
 

@@ -42,6 +42,8 @@ Examples:
   skep user show anna@example.org --json
   skep user disable u_016ztk9r40fa1xqh8m3v7c2bny --data /srv/skep
   skep user end-sessions anna --directory http://10.0.0.5:7701
+  skep user show anna --directory https://10.0.0.5:7701 --inner-ca ca.pem --inner-certificate tool.pem \
+      --inner-key tool.key       (where parts have `inner_tls`)
   skep user reset-password anna
   pwgen 24 1 | skep user reset-password anna --stdin
 

@@ -3,6 +3,7 @@
 
 mod clients;
 mod import;
+mod tls;
 mod tool;
 mod verbs;
 
