@@ -50,8 +50,9 @@ async fn strangers_are_refused_and_both_sides_know_why() {
 #[tokio::test]
 async fn a_certificate_in_another_name_is_none_of_ours() {
     let authority = Authority::new();
-    let error = authority.mutual(&["chat.example.org"]).check().unwrap_err().to_string();
-    assert!(error.contains("chat.example.org.pem") && error.contains(INNER_NAME), "{error}");
+    let files = authority.mutual(&["chat.example.org"]);
+    let error = files.check().unwrap_err().to_string();
+    assert!(error.contains(&files.certificate.display().to_string()) && error.contains(INNER_NAME), "{error}");
 }
 
 #[tokio::test]
