@@ -272,21 +272,24 @@ async fn no_query_reads_a_whole_table_that_grows() {
     assert!(told.is_empty(), "these read a whole table:\n{}", told.join("\n\n"));
 }
 
-/// `SKEP_PEOPLE=1000000 cargo test --release -p skep-tests --test contract -- --ignored --nocapture a_search`
+/// `SKEP_PEOPLE=1000000 SKEP_KNOWN=1000 cargo test --release -p skep-tests --test contract -- --ignored --nocapture a_search`
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement, by hand"]
 async fn a_search_among_a_million_people() {
-    let people = std::env::var("SKEP_PEOPLE").map_or(100_000, |text| text.parse().unwrap());
+    let number = |name: &str, usual| std::env::var(name).map_or(usual, |text| text.parse().unwrap());
+    let (people, acquaintances) = (number("SKEP_PEOPLE", 100_000), number("SKEP_KNOWN", 10_000));
     let hive = Deployment::start(1).await;
     let client = database(&hive).await;
     run(&client, &filled(people)).await;
     let asker = hive.sign_up("asker").await;
-    let known = "INSERT INTO known SELECT (SELECT user_id FROM users WHERE username = 'asker'),
+    let known = format!(
+        "INSERT INTO known SELECT (SELECT user_id FROM users WHERE username = 'asker'),
         ('00002' || right(user_id::text, 31))::uuid, user_id, username || E'\\n' || lower(display_name), false
-        FROM users WHERE username <> 'asker' LIMIT 10000";
-    run(&client, known).await;
+        FROM users WHERE username <> 'asker' LIMIT {acquaintances}"
+    );
+    run(&client, &known).await;
     run(&client, "VACUUM ANALYZE").await;
-    println!("{people} people, 10,000 of them known to the asker");
+    println!("{people} people, {acquaintances} of them known to the asker");
     for query in ["user77777", "ann", "mar", "zo", "zoe", "anna c4", "c4c anna", "er7", "e", "李明"] {
         let query: String = query.bytes().map(|byte| format!("%{byte:02x}")).collect();
         let path = format!("/v1/users?query={query}");
