@@ -30,7 +30,7 @@ test("who logs out leaves nothing to the next one", async () => {
   await other.close();
   const cleo = await person("Cleo Marchetti");
   await logIn(page, cleo.username);
-  await page.getByText("No conversations yet").waitFor();
+  await page.getByText("No conversations yet").locator("visible=true").waitFor();
   const left = await page.evaluate(async () => {
     const names = (await indexedDB.databases()).map((d) => d.name);
     const cached = await Promise.all((await caches.keys()).map(async (k) => (await (await caches.open(k)).keys()).map((r) => r.url)));
@@ -62,7 +62,7 @@ test("a picture is chosen at sign-up, seen by others, changed and removed", asyn
   await page.getByLabel("E-mail").fill(`${username}@example.org`);
   await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
   await page.getByRole("button", { name: "Create account" }).click();
-  await page.getByText("No conversations yet").waitFor();
+  await page.getByText("No conversations yet").locator("visible=true").waitFor();
   await until(() => pictured(page.locator(".side-head")), true);
 
   const ben = await person("Ben Okafor");

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { AxeBuilder } from "./axe.mjs";
 import { at, bubble, newBrowser, openAt, PHONE, row, shoot } from "./browser.mjs";
 import { Person, unused } from "./people.mjs";
-import { browser, hive, person, strangers } from "./story.mjs";
+import { browser, hive, person, strangers, until } from "./story.mjs";
 
 test("on a phone: one pane, back by gesture and by button, draft kept", async () => {
   const [anna, ben] = await strangers();
@@ -29,6 +29,35 @@ test("on a phone: one pane, back by gesture and by button, draft kept", async ()
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true);
 });
 
+test("on a phone the newest message is whole, and long names stay within the screen", async () => {
+  const [anna, ben] = await strangers();
+  const long = await Person.signUp(hive.url, "Maximiliane Alexandra von Hohenstein-Wittgenbach", unused("max"));
+  await long.write([anna], "Good morning");
+  const group = await ben.create({ kind: "group", title: "Beekeepers", user_ids: [anna.id] });
+  const id = group.conversation.conversation_id;
+  // So many that the beginning of it is out of sight, but none of them has to be fetched.
+  for (let n = 1; n <= 12; n++) await ben.send(id, `Frame ${n} is full, and so are the two that stand beside it: take the big box.`);
+  await ben.send(id, "That was the last of them.");
+  const page = await at(browser, anna, { size: PHONE });
+  await row(page, "Beekeepers").tap();
+  await bubble(page, "the last of them").waitFor();
+  const gap = () =>
+    page.evaluate(() => {
+      const box = document.querySelector(".history");
+      return box.scrollHeight > box.clientHeight ? Math.round(box.scrollHeight - box.clientHeight - box.scrollTop) : null;
+    });
+  await until(async () => (await gap()) !== null && (await gap()) <= 1, true);
+  const within = async (locator) => {
+    const { x, width } = await locator.boundingBox();
+    return x >= 0 && x + width <= PHONE.width;
+  };
+  await page.getByRole("button", { name: "Details", exact: true }).tap();
+  await page.getByRole("button", { name: "Add people" }).tap();
+  await page.getByRole("option", { name: /Maximiliane/ }).waitFor();
+  assert.equal(await within(page.getByRole("dialog")), true);
+  assert.equal(await within(page.getByRole("button", { name: "Close" })), true);
+});
+
 test("nothing that axe knows is wrong, in light and dark, on desk and phone", async () => {
   const [anna, ben] = await strangers();
   const { conversation } = await ben.write([anna], "Look at https://example.org");
@@ -48,6 +77,9 @@ test("nothing that axe knows is wrong, in light and dark, on desk and phone", as
     await fresh.goto(channel.link.url);
     await fresh.getByRole("heading", { name: "Nectar" }).waitFor();
     await clean(fresh, `${look}: join`);
+    await fresh.getByRole("button", { name: "Join channel" }).click();
+    await fresh.getByRole("button", { name: "Create account" }).waitFor();
+    await clean(fresh, `${look}: join, and sign up`);
     const page = await at(browser, anna, options);
     await row(page, "Swarm").waitFor();
     await clean(page, `${look}: list`);
@@ -98,6 +130,14 @@ test("text from right to left stands right, and does not turn what is around it"
   await page.getByLabel("Write a message").fill("שלום");
   assert.equal(await page.getByLabel("Write a message").evaluate((el) => getComputedStyle(el).direction), "rtl");
   await shoot(page, "right-to-left");
+  // In the list it stands where the other names do, and what is cut off is its end.
+  const parts = row(page, "دارا").locator(".row-title, .row-preview");
+  const aligned = (el) => {
+    const range = document.createRange();
+    range.selectNodeContents(el);
+    return [Math.round(range.getBoundingClientRect().left - el.getBoundingClientRect().left), getComputedStyle(el).direction];
+  };
+  assert.deepEqual(await parts.first().evaluate(aligned), [0, "rtl"]);
 });
 
 test("who wants less motion gets none", async () => {

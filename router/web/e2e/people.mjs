@@ -30,6 +30,9 @@ export class Person {
   create(what) {
     return this.call("POST", "/v1/conversations", what);
   }
+  setImage(png) {
+    return this.call("PUT", "/v1/me/image", png);
+  }
 }
 
 /** On a connection that the router closed as idle at that moment, nothing was done: it is asked again. */
@@ -46,8 +49,8 @@ const patiently = async (...request) => {
 const call = async (url, method, path, token, body) => {
   const response = await patiently(url + path, {
     method,
-    headers: { "Content-Type": "application/json", ...(token ? { Authorization: `Bearer ${token}` } : {}) },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    headers: { "Content-Type": body instanceof Buffer ? "image/png" : "application/json", ...(token ? { Authorization: `Bearer ${token}` } : {}) },
+    ...(body === undefined ? {} : { body: body instanceof Buffer ? body : JSON.stringify(body) }),
   });
   const answer = response.status === 204 ? null : await response.json();
   if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${JSON.stringify(answer)}`);

@@ -20,7 +20,7 @@ test("somebody signs up, finds somebody of another cell, and they talk", async (
   await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
   await shoot(page, "sign-up");
   await page.getByRole("button", { name: "Create account" }).click();
-  await page.getByText("No conversations yet").waitFor();
+  await page.getByText("No conversations yet").locator("visible=true").waitFor();
   await shoot(page, "empty");
   const cell = await page.evaluate(() => JSON.parse(localStorage.getItem("skep.session")).route.cell_id);
   let ben;
@@ -142,13 +142,13 @@ test("a channel is joined by its link, also by who has no account yet", async ()
   await there.getByRole("heading", { name: "Honey news" }).waitFor();
   await there.getByText("All that is sweet").waitFor();
   await shoot(there, "join-phone");
+  await there.getByRole("button", { name: "Join channel" }).tap();
   const username = unused("finn");
   await there.getByLabel("Name", { exact: true }).fill("Finn Larsen");
   await there.getByLabel("Username").fill(username);
   await there.getByLabel("E-mail").fill(`${username}@example.org`);
   await there.getByLabel("Password", { exact: true }).fill(PASSWORD);
   await there.getByRole("button", { name: "Create account" }).click();
-  await there.getByRole("button", { name: "Join channel" }).click();
   await bubble(there, "First harvest is in").waitFor();
   await write(there, "Sweet!");
   await bubble(here, "Sweet!").waitFor();

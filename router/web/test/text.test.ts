@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest";
 import de from "../src/i18n/de.json";
 import en from "../src/i18n/en.json";
+import { t } from "../src/i18n";
 import { pieces } from "../src/text/links";
 import { countChars, initials, nameOf, safeName } from "../src/text/names";
 import { strength } from "../src/text/strength";
@@ -69,6 +70,11 @@ describe("passwords", () => {
 });
 
 describe("message files", () => {
+  it("set apart what runs from right to left, and nothing else", () => {
+    expect(t("list.preview", { name: "دارا", text: "see you" })).toBe("\u2068دارا\u2069: see you");
+    expect(t("list.preview", { name: "Anna", text: "שלום" })).toBe("Anna: \u2068שלום\u2069");
+  });
+
   it("have the same texts with the same places to fill in", () => {
     const german = de as Record<string, string>;
     const places = (text: string): string[] => [...text.matchAll(/\{\w+\}/g)].map((m) => m[0]).sort();

@@ -1,5 +1,6 @@
 // Texts come from message files, one per language. English is built in, others are fetched when they are wanted.
-// `{name}` is filled in; a text with `.one` and `.other` is chosen by `count`, as the language counts.
+// `{name}` is filled in; a text with `.one` and `.other` is chosen by `count`, as the language counts. What runs from
+// right to left is set apart where it is filled in, so that it does not turn what stands around it.
 
 import { createSignal } from "solid-js";
 import { loadChoice, saveChoice } from "../view/session";
@@ -22,6 +23,9 @@ export { language };
 export const locale = (): string =>
   navigator.languages?.find((l) => l.split("-")[0] === language()) ?? language();
 
+const FROM_RIGHT = /[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Adlam}]/u;
+const setApart = (text: string): string => (FROM_RIGHT.test(text) ? `\u2068${text}\u2069` : text);
+
 export const t = (key: Key, values: Record<string, string | number> = {}): string => {
   const all = messages();
   let text = all[key] ?? (en as Messages)[key];
@@ -31,7 +35,7 @@ export const t = (key: Key, values: Record<string, string | number> = {}): strin
   }
   return (text ?? key).replace(/\{(\w+)\}/g, (whole, name: string) => {
     const value = values[name];
-    return value === undefined ? whole : typeof value === "number" ? value.toLocaleString(locale()) : value;
+    return value === undefined ? whole : typeof value === "number" ? value.toLocaleString(locale()) : setApart(value);
   });
 };
 

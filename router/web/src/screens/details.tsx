@@ -140,7 +140,7 @@ const Rename = (props: Props & { onDone: () => void }) => {
   return (
     <form class="stack" onSubmit={(event) => void save(event)}>
       <Field name="title" label={t("details.name")} value={title()} onInput={setTitle} error={errors()["title"]} maxLength={100} autofocus />
-      <Field name="topic" label={t("details.topic")} hint={t("new.optional")} value={topic()} onInput={setTopic} error={errors()["topic"]} maxLength={500} lines />
+      <Field name="topic" label={t("details.topic")} optional value={topic()} onInput={setTopic} error={errors()["topic"]} maxLength={500} lines />
       <Show when={wrong() !== ""}>
         <p class="form-error" role="alert">{wrong()}</p>
       </Show>
@@ -167,12 +167,14 @@ const ChannelLink = (props: Props & { isAdmin: boolean }) => {
   };
   return (
     <section class="stack" aria-label={t("details.link")}>
-      <h3 class="section-title">{t("details.link")}</h3>
+      <div class="section-head">
+        <h3 class="section-title">{t("details.link")}</h3>
+        <Show when={props.isAdmin}>
+          <Button look="plain" onClick={() => void renew()}>{t("details.link.renew")}</Button>
+        </Show>
+      </div>
       <Show when={link()} fallback={<div class="share-empty" />}>
         {(known) => <ShareLink link={known()} title={titleOf(props.model, props.kept)} />}
-      </Show>
-      <Show when={props.isAdmin}>
-        <Button look="plain" onClick={() => void renew()}>{t("details.link.renew")}</Button>
       </Show>
     </section>
   );

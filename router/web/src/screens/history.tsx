@@ -4,6 +4,7 @@ import { Virtualizer, type VirtualizerHandle } from "virtua/solid";
 import { createEffect, createMemo, createSignal, on, onCleanup, onMount, Show, untrack } from "solid-js";
 import { t } from "../i18n";
 import { hasOlder, unread, type Kept } from "../store/state";
+import { Avatar } from "../ui/avatar";
 import { Down } from "../ui/icons";
 import type { Model } from "../view/model";
 import { personName, titleOf } from "../view/titles";
@@ -134,30 +135,31 @@ export const History = (props: { model: Model; id: string; kept: Kept }) => {
   });
 
   const waiting = () => (atNewest() ? 0 : unread(props.kept));
-  const beginning = () => {
-    if (props.kept.info.kind === "direct") return t("chat.beginning.direct", { name: titleOf(props.model, props.kept) });
-    return props.kept.info.first_seq > 1 ? t("chat.beginning.joined") : t("chat.beginning");
-  };
+  // Within the first line: what is beside the lines would not be counted when one is scrolled to.
+  const beginning = () => (
+    <Show when={!hasOlder(props.kept)}>
+      <Beginning model={props.model} kept={props.kept} />
+    </Show>
+  );
 
   return (
     <div class="history-place">
       <div ref={box} class="history" tabindex="0" role="region" aria-label={t("chat.messages")} aria-busy={busy()}>
         <div class="history-space" />
-        <Show when={!hasOlder(props.kept)}>
-          <p class="beginning">
-            <bdi>{beginning()}</bdi>
-          </p>
-        </Show>
+        <Show when={lines().all.length === 0}>{beginning()}</Show>
         <Virtualizer ref={(handle) => (list = handle)} scrollRef={box} data={lines().all} shift={lines().shift} onScroll={scrolled} itemSize={44} bufferSize={400}>
           {(line, index) => (
-            <MessageRow
-              model={props.model}
-              line={line}
-              before={lines().all[index() - 1]}
-              after={lines().all[index() + 1]}
-              kind={props.kept.info.kind}
-              newFrom={newFrom()}
-            />
+            <>
+              <Show when={index() === 0}>{beginning()}</Show>
+              <MessageRow
+                model={props.model}
+                line={line}
+                before={lines().all[index() - 1]}
+                after={lines().all[index() + 1]}
+                kind={props.kept.info.kind}
+                newFrom={newFrom()}
+              />
+            </>
           )}
         </Virtualizer>
       </div>
@@ -183,3 +185,22 @@ export const History = (props: { model: Model; id: string; kept: Kept }) => {
   );
 };
 
+/** Whom or what it is with, where nothing was said before. */
+const Beginning = (props: { model: Model; kept: Kept }) => {
+  const info = () => props.kept.info;
+  const title = () => titleOf(props.model, props.kept);
+  const image = () => (info().peer_id === null ? null : props.model.person(info().peer_id ?? "")?.image_url);
+  const words = () => {
+    if (info().kind === "direct") return t("chat.beginning.direct", { name: title() });
+    return info().first_seq > 1 ? t("chat.beginning.joined") : t("chat.beginning");
+  };
+  return (
+    <div class="beginning">
+      <Avatar id={info().peer_id ?? info().conversation_id} name={title()} image={image()} size="l" />
+      <p class="beginning-title">
+        <bdi>{title()}</bdi>
+      </p>
+      <p>{words()}</p>
+    </div>
+  );
+};

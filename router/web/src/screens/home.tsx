@@ -8,7 +8,7 @@ import type { Model } from "../view/model";
 import { go, open, place, up } from "../view/place";
 import { startShortcuts } from "../view/shortcuts";
 import { Conversation } from "./conversation";
-import { List } from "./list";
+import { List, Nothing } from "./list";
 
 const NewDialog = lazy(() => import("./new"));
 const Settings = lazy(() => import("./settings"));
@@ -91,6 +91,11 @@ export const Home = (props: { model: Model }) => {
                 {(keyed) => <Conversation model={props.model} id={keyed} />}
               </Show>
             )}
+          </Match>
+          <Match when={props.model.order().length === 0}>
+            <Show when={props.model.phase().everSynced}>
+              <Nothing onNew={() => setNew(true)} />
+            </Show>
           </Match>
           <Match when={true}>
             <div class="nothing">

@@ -1,11 +1,12 @@
 // The page behind a channel's link: what it is, and one button. Also for who has no account yet.
 
-import { createResource, createSignal, Match, Show, Switch } from "solid-js";
+import { createEffect, createResource, createSignal, Match, Show, Switch, untrack } from "solid-js";
 import { t } from "../i18n";
 import { ApiError } from "../net/http";
 import { safeName } from "../text/names";
 import { Avatar } from "../ui/avatar";
 import { Button } from "../ui/button";
+import { Mark } from "../ui/icons";
 import { model, stranger } from "../view/app";
 import { sentence } from "../view/errors";
 import { go, open, place } from "../view/place";
@@ -18,13 +19,17 @@ export default function Join() {
   };
   const [problem, setProblem] = createSignal("");
   const [busy, setBusy] = createSignal(false);
+  /** A stranger said yes: it is done as soon as there is an account. */
+  const [wants, setWants] = createSignal(false);
   const [preview, { refetch }] = createResource(code, (asked) => stranger.preview(asked));
   const lost = () => preview.error instanceof ApiError && preview.error.code === "not_found";
   const title = () => safeName(preview.latest?.title ?? "") || t("new.channel");
 
   const join = async (): Promise<void> => {
     const current = model();
-    if (current === null || busy()) return;
+    if (current === null) return void setWants(true);
+    if (busy()) return;
+    setWants(false);
     setBusy(true);
     setProblem("");
     try {
@@ -37,19 +42,24 @@ export default function Join() {
       setBusy(false);
     }
   };
+  createEffect(() => {
+    if (wants() && model() !== null) void untrack(join);
+  });
   const isMember = () => {
     const id = preview.latest?.conversation_id;
     const kept = id === undefined ? undefined : model()?.conversation(id);
     return kept !== undefined && kept.left === null;
   };
-  const about = () => (
+  const about = (size: "l" | "xl") => (
     <>
-      <Avatar id={preview.latest?.conversation_id ?? ""} name={title()} image={null} size="xl" />
+      <Avatar id={preview.latest?.conversation_id ?? ""} name={title()} image={null} size={size} />
       <h1 class="card-title">
         <bdi>{title()}</bdi>
       </h1>
-      <Show when={preview.latest?.topic}>{(topic) => <p class="profile-topic" dir="auto">{topic()}</p>}</Show>
-      <p class="profile-line">{t("chat.members", { count: preview.latest?.member_count ?? 0 })}</p>
+      <Show when={size === "xl" && preview.latest?.topic}>{(topic) => <p class="profile-topic" dir="auto">{topic()}</p>}</Show>
+      <Show when={size === "xl"}>
+        <p class="profile-line">{t("chat.members", { count: preview.latest?.member_count ?? 0 })}</p>
+      </Show>
     </>
   );
 
@@ -58,6 +68,7 @@ export default function Join() {
       <Match when={preview.error}>
         <main class="welcome">
           <div class="card card-centre">
+            <Mark />
             <h1 class="card-title">{lost() ? t("link.gone") : t("link.title")}</h1>
             <p class="note">{lost() ? t("link.gone.lead") : sentence(preview.error)}</p>
             <Show when={!lost()}>
@@ -67,11 +78,11 @@ export default function Join() {
           </div>
         </main>
       </Match>
-      <Match when={preview.latest !== undefined && model() === null}>
+      <Match when={preview.latest !== undefined && model() === null && wants()}>
         <SignIn
           above={
             <>
-              {about()}
+              {about("l")}
               <p class="note">{t("join.after", { title: title() })}</p>
             </>
           }
@@ -80,7 +91,7 @@ export default function Join() {
       <Match when={preview.latest !== undefined}>
         <main class="welcome">
           <div class="card card-centre">
-            {about()}
+            {about("xl")}
             <Show when={problem() !== ""}>
               <p class="form-error" role="alert">{problem()}</p>
             </Show>
@@ -96,7 +107,9 @@ export default function Join() {
                 {t("link.open")}
               </Button>
             </Show>
-            <Button look="plain" class="button-wide" onClick={() => go({ is: "list" })}>{t("link.home")}</Button>
+            <Show when={model() !== null}>
+              <Button look="plain" class="button-wide" onClick={() => go({ is: "list" })}>{t("link.home")}</Button>
+            </Show>
           </div>
         </main>
       </Match>

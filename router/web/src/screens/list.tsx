@@ -7,7 +7,7 @@ import { unread } from "../store/state";
 import { short } from "../text/time";
 import { Avatar } from "../ui/avatar";
 import { Button, IconButton } from "../ui/button";
-import { Alert, Gear, Hash, Mark, People, Plus } from "../ui/icons";
+import { Alert, Gear, KindIcon, Mark, Plus } from "../ui/icons";
 import { nameOf } from "../text/names";
 import type { Model } from "../view/model";
 import { go, hrefOf, open } from "../view/place";
@@ -69,14 +69,7 @@ export const List = (props: { model: Model; current: string | null; onNew: () =>
           when={props.model.order().length > 0}
           fallback={
             <Show when={props.model.phase().everSynced} fallback={<Skeleton />}>
-              <div class="nothing">
-                <Mark size={56} />
-                <p class="nothing-title">{t("list.empty")}</p>
-                <p class="nothing-lead">{t("list.empty.lead")}</p>
-                <Button look="main" onClick={props.onNew}>
-                  {t("list.start")}
-                </Button>
-              </div>
+              <Nothing onNew={props.onNew} />
             </Show>
           }
         >
@@ -94,6 +87,18 @@ export const List = (props: { model: Model; current: string | null; onNew: () =>
     </nav>
   );
 };
+
+/** What there is to do first. */
+export const Nothing = (props: { onNew: () => void }) => (
+  <div class="nothing">
+    <Mark size={56} />
+    <p class="nothing-title">{t("list.empty")}</p>
+    <p class="nothing-lead">{t("list.empty.lead")}</p>
+    <Button look="main" onClick={props.onNew}>
+      {t("list.start")}
+    </Button>
+  </div>
+);
 
 const Me = (props: { model: Model }) => {
   const me = () => props.model.person(props.model.me);
@@ -147,9 +152,7 @@ const Row = (props: { model: Model; id: string; current: boolean }) => {
       />
       <span class="row-text">
         <span class="row-line">
-          <span class="row-kind">
-            {kept()?.info.kind === "channel" ? <Hash /> : kept()?.info.kind === "group" ? <People /> : null}
-          </span>
+          <KindIcon kind={kept()?.info.kind} />
           <bdi class="row-title">{title()}</bdi>
           <Show when={peer()?.presence.online}>
             <span class="unseen">{t("list.online")}</span>
@@ -160,14 +163,12 @@ const Row = (props: { model: Model; id: string; current: boolean }) => {
           <Show
             when={draft() === ""}
             fallback={
-              <span class="row-preview">
+              <bdi class="row-preview">
                 <span class="row-draft">{t("list.draft")}</span> <bdi>{draft().slice(0, 120)}</bdi>
-              </span>
+              </bdi>
             }
           >
-            <span class="row-preview">
-              <bdi>{preview()}</bdi>
-            </span>
+            <bdi class="row-preview">{preview()}</bdi>
           </Show>
           <Show when={failed()}>
             <span class="row-failed" title={t("list.failed")} role="img" aria-label={t("list.failed")}>

@@ -75,7 +75,7 @@ export const Members = (props: { model: Model; kept: Kept; isAdmin: boolean }) =
             <li class="member">
               <Avatar id={member.user_id} name={nameOf(props.model.person(member.user_id), "")} image={props.model.person(member.user_id, "with presence")?.image_url} size="s" online={props.model.person(member.user_id)?.presence.online} />
               <span class="found-text">
-                <bdi>{personName(props.model, member.user_id)}</bdi>
+                <bdi class="found-name">{personName(props.model, member.user_id)}</bdi>
                 <span class="found-username">{t("details.joined", { date: date(member.joined_at) })}</span>
               </span>
               <Show when={member.role === "admin"}>

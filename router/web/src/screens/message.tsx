@@ -6,7 +6,7 @@ import type { Conversation, Message } from "../protocol";
 import type { Unsent } from "../store/state";
 import { pieces } from "../text/links";
 import { clock, dayName, full, sameDay } from "../text/time";
-import { Avatar } from "../ui/avatar";
+import { Avatar, hueClass } from "../ui/avatar";
 import { Alert, Check, Clock } from "../ui/icons";
 import type { Model } from "../view/model";
 import { personName } from "../view/titles";
@@ -73,7 +73,7 @@ export const MessageRow = (props: Props) => {
         </Show>
         <div class="bubble">
           <Show when={named() && first()}>
-            <bdi class="message-name">{name()}</bdi>
+            <bdi class={`message-name ${hueClass(sender(props.line))}`}>{name()}</bdi>
           </Show>
           <Text text={props.line.text} />
           <span class="message-meta">

@@ -88,8 +88,8 @@ export default function NewDialog(props: { model: Model; onClose: () => void }) 
       </p>
     </Show>
   );
-  const titleField = (label: string, hint?: string) => (
-    <Field name="title" label={label} hint={hint} value={title()} onInput={setTitle} error={errors()["title"]} maxLength={100} autofocus={kind() === "channel"} />
+  const titleField = (label: string, optional: boolean) => (
+    <Field name="title" label={label} optional={optional} value={title()} onInput={setTitle} error={errors()["title"]} maxLength={100} autofocus={kind() === "channel"} />
   );
 
   return (
@@ -108,7 +108,7 @@ export default function NewDialog(props: { model: Model; onClose: () => void }) 
             </Tabs.Content>
             <Tabs.Content value="group">
               <form onSubmit={(event) => void group(event)}>
-                {titleField(t("new.group.title"), t("new.optional"))}
+                {titleField(t("new.group.title"), true)}
                 <PickPeople model={props.model} chosen={people()} onChosen={setPeople} autofocus />
                 {problem()}
                 <Button look="main" type="submit" busy={busy()} class="button-wide">
@@ -119,8 +119,8 @@ export default function NewDialog(props: { model: Model; onClose: () => void }) 
             <Tabs.Content value="channel">
               <form onSubmit={(event) => void channel(event)}>
                 <p class="note">{t("new.channel.lead")}</p>
-                {titleField(t("new.channel.title"))}
-                <Field name="topic" label={t("new.channel.topic")} hint={t("new.optional")} value={topic()} onInput={setTopic} error={errors()["topic"]} maxLength={500} lines />
+                {titleField(t("new.channel.title"), false)}
+                <Field name="topic" label={t("new.channel.topic")} optional value={topic()} onInput={setTopic} error={errors()["topic"]} maxLength={500} lines />
                 {problem()}
                 <Button look="main" type="submit" busy={busy()} class="button-wide">
                   {t("new.channel.create")}

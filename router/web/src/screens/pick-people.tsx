@@ -8,7 +8,7 @@ import { nameOf } from "../text/names";
 import { Avatar } from "../ui/avatar";
 import { Close, Search as Glass } from "../ui/icons";
 import type { Model } from "../view/model";
-import { createPeopleSearch } from "./search";
+import { createPeopleSearch, searchWords } from "./search";
 
 export const PickPeople = (props: {
   model: Model;
@@ -77,11 +77,12 @@ export const PickPeople = (props: {
         onInputChange={setQuery}
         debounceOptionsMillisecond={0}
         placeholder={t("new.people.placeholder")}
+        translations={searchWords()}
         itemComponent={(item) => (
           <Base.Item item={item.item} class="found-row">
             <Avatar id={item.item.rawValue.user_id} name={nameOf(item.item.rawValue, "")} image={item.item.rawValue.image_url} size="s" />
             <Base.ItemLabel class="found-text">
-              <bdi>{nameOf(item.item.rawValue, "")}</bdi> <span class="found-username">@{item.item.rawValue.username}</span>
+              <bdi class="found-name">{nameOf(item.item.rawValue, "")}</bdi> <span class="found-username">@{item.item.rawValue.username}</span>
             </Base.ItemLabel>
           </Base.Item>
         )}

@@ -3,10 +3,10 @@
 import { Search as Base } from "@kobalte/core/search";
 import { createEffect, createMemo, createSignal, on, onCleanup, Show } from "solid-js";
 import { t } from "../i18n";
-import type { Profile } from "../protocol";
+import type { Conversation, Profile } from "../protocol";
 import { nameOf } from "../text/names";
 import { Avatar } from "../ui/avatar";
-import { Search as Glass } from "../ui/icons";
+import { KindIcon, Search as Glass } from "../ui/icons";
 import { sayError } from "../ui/toast";
 import { uuidv7 } from "../view/uuid";
 import type { Model } from "../view/model";
@@ -18,7 +18,7 @@ const ASK_AFTER_MS = 200;
 const CONVERSATIONS = 8;
 
 export type Found =
-  | { is: "conversation"; id: string; title: string; image: string | null; avatar: string }
+  | { is: "conversation"; id: string; kind: Conversation["kind"]; title: string; image: string | null; avatar: string }
   | { is: "person"; id: string; title: string; profile: Profile };
 
 /** People found by name, asked a moment after the last key. */
@@ -56,6 +56,16 @@ export const createPeopleSearch = (model: Model, query: () => string) => {
   );
   return { people, answered };
 };
+
+/** What a screen reader says while one searches. */
+export const searchWords = () => ({
+  focusAnnouncement: (name: string, chosen: boolean) => (chosen ? t("search.chosen", { name }) : name),
+  // Its type allows for no other words than its own.
+  countAnnouncement: (count: number) => t("search.count", { count }) as "one option available",
+  selectedAnnouncement: (name: string) => t("search.chosen", { name }),
+  triggerLabel: t("search"),
+  listboxLabel: t("search"),
+});
 
 /** Opens the direct conversation with somebody, made if need be. */
 export const talkTo = async (model: Model, user: string): Promise<void> => {
@@ -95,7 +105,7 @@ export const Search = (props: { model: Model; query: string; onQuery: (query: st
       const title = titleOf(props.model, kept);
       const peer = kept.info.peer_id === null ? undefined : props.model.person(kept.info.peer_id);
       if (!folded(`${title} ${peer?.username ?? ""}`).includes(typed)) continue;
-      conversations.push({ is: "conversation", id, title, image: peer?.image_url ?? null, avatar: kept.info.peer_id ?? id });
+      conversations.push({ is: "conversation", id, kind: kept.info.kind, title, image: peer?.image_url ?? null, avatar: kept.info.peer_id ?? id });
       if (conversations.length >= CONVERSATIONS) break;
     }
     const others = people().filter((p) => props.model.directWith(p.user_id) === undefined);
@@ -123,6 +133,7 @@ export const Search = (props: { model: Model; query: string; onQuery: (query: st
       onInputChange={props.onQuery}
       debounceOptionsMillisecond={0}
       placeholder={t("search.placeholder")}
+      translations={searchWords()}
       itemComponent={(item) => <FoundRow item={item.item} found={item.item.rawValue} />}
     >
       <Base.Control class="search-box" aria-label={t("search")}>
@@ -163,7 +174,10 @@ const FoundRow = (props: { item: Parameters<typeof Base.Item>[0]["item"]; found:
       size="s"
     />
     <Base.ItemLabel class="found-text">
-      <bdi>{props.found.title}</bdi>{" "}
+      <span class="found-line">
+        <KindIcon kind={props.found.is === "conversation" ? props.found.kind : "direct"} />
+        <bdi class="found-name">{props.found.title}</bdi>
+      </span>{" "}
       <Show when={props.found.is === "person" && props.found}>
         {(person) => <span class="found-username">@{person().profile.username}</span>}
       </Show>

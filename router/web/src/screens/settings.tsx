@@ -85,7 +85,9 @@ const Profile = (props: { model: Model }) => {
           <form class="stack" onSubmit={(event) => void save(event)}>
             <PickImage id={known().user_id} name={known().display_name} current={known().image_url} onPicked={picked} />
             <p class="profile-line profile-centre">
-              @{known().username} · {known().email}
+              @{known().username}
+              <br />
+              {known().email}
             </p>
             <Field name="display_name" label={t("field.display_name")} value={shown()} onInput={setName} error={wrong()} maxLength={64} hint={t("field.display_name.hint")} />
             <Show when={shown().trim() !== known().display_name}>
@@ -169,7 +171,7 @@ const Devices = (props: { model: Model }) => {
           {(device) => (
             <li class="member">
               <span class="found-text">
-                <bdi>{device.device || t("settings.device.unknown")}</bdi>
+                <bdi class="found-name">{device.device || t("settings.device.unknown")}</bdi>
                 <span class="found-username">{device.current ? t("settings.device.this") : t("settings.device.used", { ago: ago(device.last_used_at) })}</span>
               </span>
               <Show when={!device.current}>
@@ -195,7 +197,7 @@ const Blocked = (props: { model: Model }) => {
           <For each={blocks.all()}>
             {(id) => (
               <li class="member">
-                <bdi class="found-text">{personName(props.model, id)}</bdi>
+                <bdi class="found-text found-name">{personName(props.model, id)}</bdi>
                 <Button look="plain" onClick={() => void blocks.unblock(id).catch(sayError)}>{t("details.unblock")}</Button>
               </li>
             )}

@@ -74,8 +74,15 @@ export const SignIn = (props: { above?: JSX.Element }) => {
     <main class="welcome">
       <div class="card">
         <div class="card-head">
-          <Mark />
-          <Show when={props.above} fallback={<h1 class="card-title">{isNew() ? t("signup.title") : t("login.title")}</h1>}>
+          <Show
+            when={props.above}
+            fallback={
+              <>
+                <Mark />
+                <h1 class="card-title">{isNew() ? t("signup.title") : t("login.title")}</h1>
+              </>
+            }
+          >
             {props.above}
           </Show>
           <Show when={ended()}>

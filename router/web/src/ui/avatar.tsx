@@ -5,6 +5,8 @@ import { hueOf, initials } from "../text/names";
 import { Person } from "./icons";
 
 const HUES = 8;
+/** The colours of whoever has this id, as `--ground` and `--ink`. */
+export const hueClass = (id: string): string => `hue-${hueOf(id, HUES)}`;
 
 export const Avatar = (props: { id: string; name: string; image: string | null | undefined; size: "s" | "m" | "l" | "xl"; online?: boolean | undefined }) => {
   const [broken, setBroken] = createSignal(false);
@@ -13,7 +15,7 @@ export const Avatar = (props: { id: string; name: string; image: string | null |
     setBroken(false);
   });
   return (
-    <span class={`avatar avatar-${props.size} hue-${hueOf(props.id, HUES)}`} aria-hidden="true">
+    <span class={`avatar avatar-${props.size} ${hueClass(props.id)}`} aria-hidden="true">
       <Show when={props.image && !broken()} fallback={<Letters name={props.name} />}>
         <img
           src={`${props.image}?size=${props.size === "xl" ? 256 : 64}`}

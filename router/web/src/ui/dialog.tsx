@@ -74,7 +74,7 @@ export const Questions = () => {
                   <AlertDialog.Title class="dialog-title">{asked().title}</AlertDialog.Title>
                   <AlertDialog.Description class="dialog-lead">{asked().lead}</AlertDialog.Description>
                   <div class="dialog-buttons">
-                    <AlertDialog.CloseButton class="button button-quiet">{t("cancel")}</AlertDialog.CloseButton>
+                    <AlertDialog.CloseButton class="button button-quiet" aria-label={t("cancel")}>{t("cancel")}</AlertDialog.CloseButton>
                     <Button look={asked().danger === true ? "danger" : "main"} onClick={() => answer(true)}>
                       {asked().yes}
                     </Button>

@@ -11,6 +11,7 @@ type FieldProps = {
   value: string;
   onInput: (value: string) => void;
   hint?: string | undefined;
+  optional?: boolean;
   error?: string | undefined;
   type?: "text" | "email" | "password";
   autocomplete?: string;
@@ -33,7 +34,12 @@ export const Field = (props: FieldProps) => {
       required={props.required ?? false}
       validationState={props.error === undefined ? "valid" : "invalid"}
     >
-      <TextField.Label class="field-label">{props.label}</TextField.Label>
+      <TextField.Label class="field-label">
+        {props.label}
+        <Show when={props.optional === true}>
+          <span class="field-optional">{t("new.optional")}</span>
+        </Show>
+      </TextField.Label>
       <div class="field-box">
         <Show
           when={props.lines === true}

@@ -1,6 +1,6 @@
 // Icons, drawn with one pen: 24 by 24, strokes of 1.75.
 
-import type { JSX } from "solid-js";
+import { Show, type JSX } from "solid-js";
 
 const icon = (paths: () => JSX.Element) => () => (
   <svg class="icon" viewBox="0 0 24 24" width="20" height="20" fill="none" stroke="currentColor" stroke-width="1.75" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">
@@ -59,6 +59,12 @@ export const People = icon(() => (
   </>
 ));
 export const Hash = icon(() => <path d="M9.5 4L7.5 20M16.5 4l-2 16M4.5 9h16M3.5 15h16" />);
+/** Of groups and channels: what stands before their names. */
+export const KindIcon = (props: { kind: "direct" | "group" | "channel" | undefined }) => (
+  <Show when={props.kind !== undefined && props.kind !== "direct"}>
+    <span class="kind">{props.kind === "channel" ? <Hash /> : <People />}</span>
+  </Show>
+);
 export const Camera = icon(() => (
   <>
     <path d="M4 8h3.5L9 5.5h6L16.5 8H20v11H4z" />

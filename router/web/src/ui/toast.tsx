@@ -21,7 +21,7 @@ export const sayError = (error: unknown): void => say(sentence(error));
 
 export const Toasts = () => (
   <Portal>
-    <Toast.Region duration={4000} limit={3} aria-label="Notices ({hotkey})">
+    <Toast.Region duration={4000} limit={3} aria-label={t("notices")}>
       <Toast.List class="toasts" />
     </Toast.Region>
   </Portal>

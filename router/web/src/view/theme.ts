@@ -13,6 +13,11 @@ export const showTheme = (): void => {
   const chosen = theme();
   if (chosen === "system") delete document.documentElement.dataset["theme"];
   else document.documentElement.dataset["theme"] = chosen;
+  // The bars of the browser follow.
+  for (const meta of document.querySelectorAll<HTMLMetaElement>("meta[name=theme-color]")) {
+    const own = meta.dataset["theme"];
+    meta.media = chosen === "system" ? `(prefers-color-scheme: ${own})` : own === chosen ? "all" : "not all";
+  }
 };
 
 export const chooseTheme = (chosen: Theme): void => {
