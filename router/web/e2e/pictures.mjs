@@ -71,7 +71,7 @@ await say(
 );
 const direct = await ben.write([anna], "Did the queen arrive?");
 const directId = direct.conversation.conversation_id;
-await say(directId, [anna, "She did, this morning. Calm as anything."], [ben, "Good. Keep her warm until tonight."], [anna, "Will do. Thank you for driving all the way!"], [ben, "Any time 🍯"]);
+await say(directId, [anna, "She did, this morning. Calm as anything."], [ben, "Good. Keep her warm until tonight."], [anna, "Will do. Thank you for driving all the way!"], [ben, "Any time"], [ben, "🍯"]);
 await cleo.write([anna], "Are you at the market tomorrow?");
 await say(channelId, [emil, "First jars are at the market tomorrow, from eight."], [fay, "Keep two for me, please!"]);
 

@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest";
 import de from "../src/i18n/de.json";
 import en from "../src/i18n/en.json";
+import { isFewEmoji } from "../src/text/emoji";
 import { t } from "../src/i18n";
 import { pieces } from "../src/text/links";
 import { countChars, initials, nameOf, safeName } from "../src/text/names";
@@ -67,6 +68,11 @@ describe("passwords", () => {
     ["Tr0ub4dor&3", 3],
     ["correct horse battery staple of mine", 4],
   ])("%s", (password, level) => expect(strength(password)).toBe(level));
+});
+
+describe("emoji", () => {
+  it.each(["🐝", "🐝 🍯", "👨‍👩‍👧‍👦👍🏽", "🇳🇬🇩🇪🇫🇷", "❤️"])("%s alone are large", (text) => expect(isFewEmoji(text)).toBe(true));
+  it.each(["🐝🐝🐝🐝", "a🐝", "12", "", " ", "#", "🐝!", "🐝".repeat(10_000)])("others are not", (text) => expect(isFewEmoji(text)).toBe(false));
 });
 
 describe("message files", () => {

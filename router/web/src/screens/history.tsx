@@ -145,8 +145,9 @@ export const History = (props: { model: Model; id: string; kept: Kept }) => {
   return (
     <div class="history-place">
       <div ref={box} class="history" tabindex="0" role="region" aria-label={t("chat.messages")} aria-busy={busy()}>
-        <div class="history-space" />
-        <Show when={lines().all.length === 0}>{beginning()}</Show>
+        <Show when={lines().all.length === 0} fallback={<div class="history-space" />}>
+          <div class="beginning-alone">{beginning()}</div>
+        </Show>
         <Virtualizer ref={(handle) => (list = handle)} scrollRef={box} data={lines().all} shift={lines().shift} onScroll={scrolled} itemSize={44} bufferSize={400}>
           {(line, index) => (
             <>

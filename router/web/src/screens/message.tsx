@@ -4,6 +4,7 @@ import { createMemo, createSignal, For, Match, Show, Switch } from "solid-js";
 import { t } from "../i18n";
 import type { Conversation, Message } from "../protocol";
 import type { Unsent } from "../store/state";
+import { isFewEmoji } from "../text/emoji";
 import { pieces } from "../text/links";
 import { clock, dayName, full, sameDay } from "../text/time";
 import { Avatar, hueClass } from "../ui/avatar";
@@ -97,7 +98,7 @@ const Text = (props: { text: string }) => {
   const [unfolded, setUnfolded] = createSignal(false);
   return (
     <>
-      <div class="message-text" dir="auto" classList={{ folded: long() && !unfolded() }}>
+      <div class="message-text" dir="auto" classList={{ folded: long() && !unfolded(), large: isFewEmoji(props.text) }}>
         <For each={pieces(props.text)}>
           {(piece) =>
             piece.is === "text" ? (
