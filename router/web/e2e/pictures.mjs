@@ -13,7 +13,7 @@ import { portrait } from "./portraits.mjs";
 
 const folder = join(artifacts, "pictures");
 const docs = resolve(import.meta.dirname, "../../../docs/images");
-const README = ["conversation-desk-light", "channel-desk-dark", "list-phone-light", "conversation-phone-dark", "join-phone-light", "new-group-phone-dark"];
+const README = ["conversation-desk-light", "details-channel-desk-dark", "list-phone-light", "conversation-phone-dark", "new-group-phone-light", "join-phone-dark"];
 const wanted = process.argv[2] ?? "";
 for (const made of [folder, docs]) mkdirSync(made, { recursive: true });
 

@@ -50,16 +50,12 @@ export default function Join() {
     const kept = id === undefined ? undefined : model()?.conversation(id);
     return kept !== undefined && kept.left === null;
   };
-  const about = (size: "l" | "xl") => (
+  const name = (size: "l" | "xl") => (
     <>
       <Avatar id={preview.latest?.conversation_id ?? ""} name={title()} image={null} size={size} />
       <h1 class="card-title">
         <bdi>{title()}</bdi>
       </h1>
-      <Show when={size === "xl" && preview.latest?.topic}>{(topic) => <p class="profile-topic" dir="auto">{topic()}</p>}</Show>
-      <Show when={size === "xl"}>
-        <p class="profile-line">{t("chat.members", { count: preview.latest?.member_count ?? 0 })}</p>
-      </Show>
     </>
   );
 
@@ -82,7 +78,7 @@ export default function Join() {
         <SignIn
           above={
             <>
-              {about("l")}
+              {name("l")}
               <p class="note">{t("join.after", { title: title() })}</p>
             </>
           }
@@ -91,7 +87,9 @@ export default function Join() {
       <Match when={preview.latest !== undefined}>
         <main class="welcome">
           <div class="card card-centre">
-            {about("xl")}
+            {name("xl")}
+            <Show when={preview.latest?.topic}>{(topic) => <p class="profile-topic" dir="auto">{topic()}</p>}</Show>
+            <p class="profile-line">{t("chat.members", { count: preview.latest?.member_count ?? 0 })}</p>
             <Show when={problem() !== ""}>
               <p class="form-error" role="alert">{problem()}</p>
             </Show>

@@ -51,6 +51,8 @@ const Profile = (props: { model: Model }) => {
   // Not a resource: it would hold back the dialog's keys and focus until it has come.
   const [me, setMe] = createSignal<Me | null>(null);
   onMount(() => void props.model.http.me().then(setMe, sayError));
+  /** What others see is known before, so that nothing moves when the rest has come. */
+  const known = () => me() ?? props.model.person(props.model.me);
   const [name, setName] = createSignal<string | null>(null);
   const [wrong, setWrong] = createSignal<string | undefined>();
   const learned = (now: Me): void => {
@@ -59,7 +61,7 @@ const Profile = (props: { model: Model }) => {
     setName(null);
     say(t("saved"));
   };
-  const shown = () => name() ?? me()?.display_name ?? "";
+  const shown = () => name() ?? known()?.display_name ?? "";
   const save = async (event: Event): Promise<void> => {
     event.preventDefault();
     setWrong(undefined);
@@ -80,17 +82,17 @@ const Profile = (props: { model: Model }) => {
   };
   return (
     <section aria-label={t("settings.profile")}>
-      <Show when={me()} fallback={<div class="settings-wait" />}>
-        {(known) => (
+      <Show when={known()}>
+        {(mine) => (
           <form class="stack" onSubmit={(event) => void save(event)}>
-            <PickImage id={known().user_id} name={known().display_name} current={known().image_url} onPicked={picked} />
+            <PickImage id={mine().user_id} name={mine().display_name} current={mine().image_url} onPicked={picked} />
             <p class="profile-line profile-centre">
-              @{known().username}
+              @{mine().username}
               <br />
-              {known().email}
+              {me()?.email ?? "\u00a0"}
             </p>
             <Field name="display_name" label={t("field.display_name")} value={shown()} onInput={setName} error={wrong()} maxLength={64} hint={t("field.display_name.hint")} />
-            <Show when={shown().trim() !== known().display_name}>
+            <Show when={shown().trim() !== mine().display_name}>
               <div class="dialog-buttons">
                 <Button onClick={() => setName(null)}>{t("cancel")}</Button>
                 <Button look="main" type="submit">{t("save")}</Button>
