@@ -252,6 +252,23 @@ describe("the store", () => {
     expect(world.server.places.get(id)?.log.map((m) => m.text)).toEqual(["one", "two", "three"]);
   });
 
+  it("takes from a call how many members there are, and nothing else", () => {
+    const world = new World(5);
+    const id = world.server.create("group");
+    world.server.otherWrites(id);
+    world.connect();
+    world.settle();
+    const before = structuredClone(world.store.state);
+    const { touched } = world.apply({ is: "counted", conversation_id: id, members: 4_000 });
+    expect([...touched.conversations]).toEqual([id]);
+    const kept = before.conversations.get(id);
+    if (kept !== undefined) kept.info.member_count = 4_000;
+    expect(world.store.state).toEqual(before);
+    world.apply({ is: "counted", conversation_id: "g_unknown" as never, members: 2 });
+    expect(world.store.state.conversations.size).toBe(1);
+    world.judge();
+  });
+
   it("keeps a refused message until the person decides", () => {
     const world = new World(3);
     const id = world.server.create("direct");

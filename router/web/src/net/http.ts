@@ -123,6 +123,9 @@ export class Http {
   create(conversation: NewConversation, key: string): Promise<Created> {
     return this.call("POST", "/v1/conversations", { body: conversation, key });
   }
+  conversation(id: ConversationId): Promise<Conversation> {
+    return this.call("GET", `/v1/conversations/${id}`);
+  }
   change(id: ConversationId, change: { title?: string | null; topic?: string | null }): Promise<Conversation> {
     return this.call("PATCH", `/v1/conversations/${id}`, { body: change });
   }

@@ -24,7 +24,12 @@ export const Members = (props: { model: Model; kept: Kept; isAdmin: boolean }) =
   const [adds, setAdds] = createSignal(false);
   const id = () => props.kept.info.conversation_id;
 
+  const count = (): void => {
+    // Only a number is lost without it.
+    void props.model.http.conversation(id()).then((now) => props.model.counted(id(), now.member_count), () => {});
+  };
   const load = async (from?: string): Promise<void> => {
+    if (from === undefined) count();
     try {
       const page = await props.model.http.members(id(), from);
       setMembers(from === undefined ? page.members : [...members(), ...page.members]);

@@ -132,6 +132,14 @@ export class Conversations {
     if (last !== null) this.message(last, "push");
   }
 
+  /** How many members there are now. Of large ones no frame tells it. */
+  counted(id: ConversationId, members: number): void {
+    const kept = this.work.state.conversations.get(id);
+    if (kept === undefined || kept.info.member_count === members) return;
+    kept.info = { ...kept.info, member_count: members };
+    this.work.touch(kept);
+  }
+
   /** The list shows the newest message: one that came without any is asked for some. */
   private wantPreview(kept: Kept): void {
     if (kept.messages.length === 0 && kept.head >= kept.info.first_seq && kept.floor > kept.head) {

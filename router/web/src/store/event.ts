@@ -28,6 +28,7 @@ export type Event =
   | { is: "viewing"; tab: string; viewing: Viewing | null }
   // Answers of calls and of the disk.
   | { is: "listed"; conversation: Conversation; last: Message | null }
+  | { is: "counted"; conversation_id: ConversationId; members: number }
   | { is: "people"; users: User[] }
   | { is: "disk"; conversation_id: ConversationId; below: Seq; messages: Message[] };
 

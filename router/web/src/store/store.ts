@@ -125,6 +125,8 @@ class Step implements Work {
         return this.conversations.viewing(event.tab, event.viewing);
       case "listed":
         return this.conversations.listedByCall(event.conversation, event.last);
+      case "counted":
+        return this.conversations.counted(event.conversation_id, event.members);
       case "people":
         for (const user of event.users) {
           state.people.set(user.user_id, { ...user, at: this.now });

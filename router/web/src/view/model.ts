@@ -172,6 +172,10 @@ export class Model {
     this.dispatch({ is: "listed", conversation, last });
   }
 
+  counted(conversation_id: ConversationId, members: number): void {
+    this.dispatch({ is: "counted", conversation_id, members });
+  }
+
   learn(users: User[]): void {
     this.dispatch({ is: "people", users });
   }
