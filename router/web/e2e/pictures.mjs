@@ -91,6 +91,10 @@ const talk = async (title, text) => {
   await row(page, title).click();
   await bubble(page, text).waitFor();
 };
+const escape = async () => {
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+};
 const dialogOf = (name) => page.getByRole("dialog", { name });
 const scrollDown = (name) => dialogOf(name).locator(".dialog-body").evaluate((el) => el.scrollTo(0, 1e6));
 
@@ -144,7 +148,7 @@ const fresh = {
     await page.getByRole("button", { name: "New conversation" }).first().click();
     await page.getByRole("tab", { name: "Chat" }).waitFor();
     await shot();
-    await page.keyboard.press("Escape");
+    await escape();
   },
   "join-member": async (shot) => {
     await page.goto(`${hive.url}/c/${code}`);
@@ -169,7 +173,7 @@ const own = {
     await page.getByRole("combobox", { name: "Search" }).fill("zzzz nobody");
     await page.getByText("Nobody found").waitFor();
     await shot();
-    await page.keyboard.press("Escape");
+    await escape();
   },
   conversation: async (shot) => {
     await talk("Beekeepers", "See you at the meadow");
@@ -195,6 +199,8 @@ const own = {
   },
   "scrolled-up": async (shot) => {
     await talk("Fay Lindqvist", "40. A line");
+    // Until it stands still, and what is shown is read.
+    await page.waitForTimeout(500);
     await shot("folded");
     await page.locator(".history").evaluate((el) => el.scrollTo(0, el.scrollHeight / 2));
     await page.getByLabel("Jump to newest").waitFor();
@@ -260,7 +266,7 @@ const own = {
     await page.getByRole("button", { name: "Change password" }).click();
     await page.getByLabel("New password").fill("bee");
     await shot();
-    await page.keyboard.press("Escape");
+    await escape();
   },
   new: async (shot) => {
     await back();
@@ -278,7 +284,7 @@ const own = {
   "new-channel": async (shot) => {
     await page.getByRole("tab", { name: "Channel" }).click();
     await shot();
-    await page.keyboard.press("Escape");
+    await escape();
   },
   shortcuts: async (shot) => {
     if (phone) return;
@@ -286,7 +292,7 @@ const own = {
     await page.keyboard.press("?");
     await dialogOf("Keyboard shortcuts").waitFor();
     await shot();
-    await page.keyboard.press("Escape");
+    await escape();
   },
   german: async (shot) => {
     await page.goto(`${hive.url}/#settings`);
@@ -294,7 +300,7 @@ const own = {
     await page.getByText("Einstellungen").waitFor();
     await shot();
     await page.getByText("English").click();
-    await page.keyboard.press("Escape");
+    await escape();
   },
   narrow: async (shot) => {
     if (!phone) return;

@@ -236,7 +236,7 @@ const Password = (props: { model: Model }) => {
     <section class="stack" aria-label={t("settings.password")}>
       <h3 class="section-title">{t("settings.password")}</h3>
       <Show when={opened()} fallback={<Button onClick={() => setOpened(true)}>{t("settings.password.change")}</Button>}>
-        <form class="stack" onSubmit={(event) => void save(event)}>
+        <form class="stack" ref={(el) => queueMicrotask(() => el.scrollIntoView({ block: "nearest" }))} onSubmit={(event) => void save(event)}>
           <Field name="old_password" label={t("field.old_password")} type="password" autocomplete="current-password" value={old()} onInput={setOld} error={errors()["old_password"]} autofocus />
           <Field name="new_password" label={t("field.new_password")} type="password" autocomplete="new-password" value={fresh()} onInput={setFresh} error={errors()["new_password"]} after={<Strength password={fresh()} />} />
           <Show when={wrong() !== ""}>
