@@ -95,8 +95,6 @@ const escape = async () => {
   await page.keyboard.press("Escape");
   await page.getByRole("dialog").waitFor({ state: "detached" });
 };
-const dialogOf = (name) => page.getByRole("dialog", { name });
-const scrollDown = (name) => dialogOf(name).locator(".dialog-body").evaluate((el) => el.scrollTo(0, 1e6));
 
 /** Of somebody who is not logged in. */
 const strange = {
@@ -259,7 +257,7 @@ const own = {
     await shot();
   },
   "settings-below": async (shot) => {
-    await scrollDown("Settings");
+    await page.locator(".dialog-body").evaluate((el) => el.scrollTo(0, el.scrollHeight));
     await shot();
   },
   password: async (shot) => {
@@ -290,7 +288,7 @@ const own = {
     if (phone) return;
     await back();
     await page.keyboard.press("?");
-    await dialogOf("Keyboard shortcuts").waitFor();
+    await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
     await shot();
     await escape();
   },

@@ -60,6 +60,7 @@ test("a group: made, renamed, somebody removed", async () => {
   await here.getByRole("button", { name: "Details", exact: true }).click();
   await here.getByRole("button", { name: "Edit name" }).click();
   await here.getByLabel("Name", { exact: true }).fill("Keepers of bees");
+  assert.equal(await here.getByLabel("About").count(), 0, "a group has no topic");
   await here.getByRole("button", { name: "Save" }).click();
   await there.getByRole("heading", { name: "Keepers of bees" }).waitFor();
   await shoot(here, "details");
@@ -68,6 +69,44 @@ test("a group: made, renamed, somebody removed", async () => {
   await here.getByRole("alertdialog").getByRole("button", { name: "Remove" }).click();
   await there.getByText("An admin removed you.").waitFor();
   await row(there, "Keepers of bees").waitFor({ state: "detached" });
+});
+
+test("a group whose answer was lost is made once, and who was hidden is found again", async () => {
+  const [anna, ben] = await strangers();
+  await ben.write([anna], "Where are you?");
+  const page = await at(browser, anna);
+  let lost = 0;
+  await page.route("**/v1/conversations", async (route) => {
+    if (route.request().method() !== "POST" || lost++ > 0) return route.fallback();
+    await route.fetch();
+    await route.abort("connectionreset");
+  });
+  await page.getByRole("button", { name: "New conversation" }).click();
+  await page.getByRole("tab", { name: "Group" }).click();
+  await page.getByLabel("Group name").fill("Twice asked");
+  await page.getByRole("option", { name: /Ben Okafor/ }).click();
+  await page.getByRole("button", { name: "Create group" }).click();
+  await page.getByText("You are offline").waitFor();
+  await page.getByRole("button", { name: "Create group" }).click();
+  await page.getByRole("heading", { name: "Twice asked" }).waitFor();
+  await write(page, "Here");
+  await sent(page, "Here");
+  assert.equal(await row(page, "Twice asked").count(), 1);
+
+  await row(page, "Ben Okafor").click();
+  await bubble(page, "Where are you?").waitFor();
+  await page.getByRole("button", { name: "Details", exact: true }).click();
+  await page.getByRole("button", { name: "Hide conversation" }).click();
+  const question = page.getByRole("alertdialog");
+  await question.waitFor();
+  // What asks is above all else, and the dialog behind it is in the shade.
+  const above = await page.evaluate(() => document.elementsFromPoint(innerWidth / 2, innerHeight / 2).map((el) => el.className).filter((c) => /^(dialog( dialog-small)?|overlay)$/.test(c)));
+  assert.deepEqual(above.slice(0, 2), ["dialog dialog-small", "overlay"]);
+  await question.getByRole("button", { name: "Hide conversation" }).click();
+  await row(page, "Ben Okafor").waitFor({ state: "detached" });
+  await page.getByRole("combobox", { name: "Search" }).fill(ben.username);
+  await page.getByRole("option", { name: /Ben Okafor/ }).click();
+  await bubble(page, "Where are you?").waitFor();
 });
 
 test("members are added, made admins and back, and the last admin's leaving leaves one behind", async () => {

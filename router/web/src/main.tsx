@@ -5,6 +5,7 @@ import { startLanguage } from "./i18n";
 import { App } from "./screens/app";
 import { start } from "./view/app";
 import { startNotifications } from "./view/notify";
+import { startDays } from "./text/time";
 import { startPlaces } from "./view/place";
 import { showTheme } from "./view/theme";
 import { startWorker } from "./view/worker";
@@ -19,6 +20,7 @@ if (root === null) throw new Error("the page has no place for the app");
 
 showTheme();
 startPlaces();
+startDays();
 startNotifications();
 void startLanguage().then(() => {
   start();

@@ -12,7 +12,7 @@ import { Backoff } from "./backoff";
 
 const PING_EVERY_MS = 30_000;
 const PONG_WITHIN_MS = 10_000;
-/** The same when the network says that it is gone. */
+/** The same where it may be gone, and somebody waits. */
 const PONG_WITHIN_IN_DOUBT_MS = 2_500;
 const OPEN_WITHIN_MS = 15_000;
 /** Failures after which the way there is asked for anew. */
@@ -74,12 +74,12 @@ export class Link {
       this.again = null;
       this.backoff.reset();
       void this.connect();
-    } else if (this.opened) {
-      this.ping();
+    } else {
+      this.doubt();
     }
   };
 
-  /** The network says that it is gone. Whether that is true a ping tells. */
+  /** Something says that it may be gone: a ping tells whether it is, and soon. */
   private readonly doubt = (): void => {
     if (!this.opened) return;
     if (this.pong !== null) clearTimeout(this.pong);

@@ -1,9 +1,10 @@
 // Where one writes. What is written and not sent is kept as a draft.
 
-import { createMemo, createSignal, onCleanup, onMount, Show, untrack } from "solid-js";
+import { createEffect, createMemo, createSignal, on, onCleanup, onMount, Show, untrack } from "solid-js";
 import { t } from "../i18n";
 import { TEXT_BYTES, TEXT_CHARS } from "../protocol";
 import { countChars } from "../text/names";
+import { isTouch } from "../ui/focus";
 import { Send } from "../ui/icons";
 import type { Model } from "../view/model";
 
@@ -13,9 +14,6 @@ const NEAR_LIMIT = 500;
 
 /** As it is sent: without the blank ends, and without what the contract does not take. */
 const cleaned = (text: string): string => text.replace(/\0/g, "").replace(/^\s*\n|\s+$/g, "").toWellFormed();
-
-/** On a touch screen, Enter begins a new line, as its keyboard says. */
-const isTouch = (): boolean => matchMedia("(pointer: coarse)").matches;
 
 export const Composer = (props: { model: Model; id: string }) => {
   const [text, setText] = createSignal(untrack(() => props.model.draft(props.id)));
@@ -43,6 +41,14 @@ export const Composer = (props: { model: Model; id: string }) => {
     const draft = text().trim() === "" ? "" : text();
     if (draft !== untrack(() => props.model.draft(props.id))) props.model.dispatch({ is: "draft", conversation_id: props.id, text: draft });
   };
+  const put = (written: string): void => {
+    setText(written);
+    area.value = written;
+    keepDraft();
+    grow();
+  };
+  // What is being written is not lost for it.
+  createEffect(on(props.model.returned[0], (back) => back?.conversation_id === props.id && isBlank() && put(back.text), { defer: true }));
   const typed = (): void => {
     setText(area.value);
     grow();
@@ -51,14 +57,12 @@ export const Composer = (props: { model: Model; id: string }) => {
   const send = (): void => {
     if (!canSend()) return;
     props.model.send(props.id, cleaned(text()));
-    setText("");
-    area.value = "";
-    keepDraft();
-    grow();
+    put("");
     area.focus();
   };
   const pressed = (event: KeyboardEvent): void => {
     if (event.key !== "Enter" || event.isComposing || event.shiftKey) return;
+    // There, Enter begins a new line, as its keyboard says.
     if (isTouch() && !event.ctrlKey && !event.metaKey) return;
     event.preventDefault();
     send();

@@ -1,9 +1,10 @@
 // One conversation: title, history, composer.
 
-import { createMemo, createSignal, lazy, Match, onCleanup, Show, Suspense, Switch } from "solid-js";
+import { createEffect, createMemo, createSignal, lazy, Match, onCleanup, Show, Suspense, Switch } from "solid-js";
 import { t } from "../i18n";
 import { isListed, isMember, type Kept } from "../store/state";
 import { ago } from "../text/time";
+import { Waiting } from "../ui/asked";
 import { Avatar } from "../ui/avatar";
 import { Button, IconButton } from "../ui/button";
 import { Back, Info } from "../ui/icons";
@@ -18,18 +19,37 @@ import { NetworkNote } from "./network";
 
 const Details = lazy(() => import("./details"));
 const PRESENCE_EVERY_MS = 30_000;
+const GONE_AFTER_MS = 1_000;
 
 export const Conversation = (props: { model: Model; id: string }) => {
   const kept = createMemo(() => props.model.conversation(props.id), undefined, { equals: false });
   const known = createMemo(() => kept() !== undefined);
-  // Nothing is said to be gone before a sync has told what there is.
-  const gone = () => !known() && props.model.phase().everSynced && props.model.phase().phase === "live";
+  // Nothing is said to be gone before a sync has told what there is, and what was made a moment ago may be on its way.
+  const [gone, setGone] = createSignal(false);
+  createEffect(() => {
+    setGone(false);
+    if (known() || !props.model.live()) return;
+    const timer = setTimeout(() => setGone(true), GONE_AFTER_MS);
+    onCleanup(() => clearTimeout(timer));
+  });
   const details = () => {
     const at = place();
     return at.is === "conversation" && at.details;
   };
   return (
-    <Switch>
+    <Switch
+      fallback={
+        <section class="conversation" aria-busy="true">
+          <header class="head">
+            <BackButton />
+          </header>
+          <div class="network-phone">
+            <NetworkNote model={props.model} />
+          </div>
+          <Waiting />
+        </section>
+      }
+    >
       <Match when={gone()}>
         <div class="nothing">
           <p class="nothing-title">{t("chat.gone")}</p>
@@ -83,26 +103,32 @@ const Head = (props: { model: Model; kept: Kept }) => {
   const details = () => go({ is: "conversation", id: info().conversation_id, details: true });
   return (
     <header class="head">
-      <IconButton label={t("back")} class="head-back" onClick={up}>
-        <Back />
-      </IconButton>
-      <button type="button" class="head-who" onClick={details}>
+      <BackButton />
+      <div class="head-who">
         <Avatar id={info().peer_id ?? info().conversation_id} name={title()} image={peer()?.image_url} size="s" online={peer()?.presence.online} />
-        <span class="head-text">
-          <h1 class="head-title">
-            <bdi>{title()}</bdi>
+        <div class="head-text">
+          <h1 class="head-title" tabindex="-1">
+            <button type="button" class="head-open" onClick={details}>
+              <bdi>{title()}</bdi>
+            </button>
           </h1>
           <span class="head-line">
             <bdi>{line()}</bdi>
           </span>
-        </span>
-      </button>
+        </div>
+      </div>
       <IconButton label={t("chat.details")} keys="I" onClick={details}>
         <Info />
       </IconButton>
     </header>
   );
 };
+
+const BackButton = () => (
+  <IconButton label={t("back")} class="head-back" onClick={up}>
+    <Back />
+  </IconButton>
+);
 
 const Foot = (props: { model: Model; kept: Kept }) => {
   const blocks = blockedBy(props.model);

@@ -1,19 +1,19 @@
 // About a conversation: the person, or the members, the name, the link, and the way out.
 
-import { createSignal, onMount, Show } from "solid-js";
+import { createSignal, Show } from "solid-js";
 import { t } from "../i18n";
 import { isMember, type Kept } from "../store/state";
 import { ago } from "../text/time";
+import { createAsked, Shown } from "../ui/asked";
 import { Avatar } from "../ui/avatar";
 import { Button } from "../ui/button";
 import { ask, Dialog } from "../ui/dialog";
 import { Field } from "../ui/field";
 import { say, sayError } from "../ui/toast";
-import type { Link } from "../net/http";
-import { blockedBy } from "../view/blocks";
+import { block, blockedBy } from "../view/blocks";
 import { fieldErrors, sentence } from "../view/errors";
 import type { Model } from "../view/model";
-import { go } from "../view/place";
+import { toList } from "../view/place";
 import { titleOf } from "../view/titles";
 import { Members } from "./members";
 import { ShareLink } from "./share-link";
@@ -34,7 +34,7 @@ const leave = async (props: Props, title: string, lead: string, yes: string): Pr
   if (!(await ask({ title, lead, yes, danger: props.kept.info.kind !== "direct" }))) return;
   try {
     await props.model.http.removeMember(props.kept.info.conversation_id, "me");
-    go({ is: "list" }, true);
+    toList();
   } catch (error) {
     sayError(error);
   }
@@ -53,10 +53,6 @@ const Direct = (props: Props) => {
     if (now.online) return t("chat.online");
     return now.last_seen === null ? t("chat.offline") : t("chat.last_seen", { ago: ago(now.last_seen) });
   };
-  const block = async (): Promise<void> => {
-    const title = t("details.block.confirm", { name: name() });
-    if (await ask({ title, lead: t("details.block.lead"), yes: t("details.block"), danger: true })) await blocks.block(id()).catch(sayError);
-  };
   return (
     <div class="stack">
       <div class="profile">
@@ -69,7 +65,7 @@ const Direct = (props: Props) => {
       </div>
       <div class="actions">
         <Button onClick={() => void leave(props, `${t("details.hide")}?`, t("details.hide.lead"), t("details.hide"))}>{t("details.hide")}</Button>
-        <Show when={blocks.has(id())} fallback={<Button look="danger" onClick={() => void block()}>{t("details.block")}</Button>}>
+        <Show when={blocks.has(id())} fallback={<Button look="danger" onClick={() => void block(blocks, id(), name())}>{t("details.block")}</Button>}>
           <Button onClick={() => void blocks.unblock(id()).catch(sayError)}>{t("details.unblock")}</Button>
         </Show>
       </div>
@@ -121,15 +117,16 @@ const Rename = (props: Props & { onDone: () => void }) => {
   const [topic, setTopic] = createSignal(props.kept.info.topic ?? "");
   const [errors, setErrors] = createSignal<Record<string, string>>({});
   const [wrong, setWrong] = createSignal("");
+  /** A group has no topic. */
+  const isChannel = () => props.kept.info.kind === "channel";
   const save = async (event: Event): Promise<void> => {
     event.preventDefault();
-    const isChannel = props.kept.info.kind === "channel";
-    if (isChannel && title().trim() === "") return void setErrors({ title: t("new.required") });
+    if (isChannel() && title().trim() === "") return void setErrors({ title: t("new.required") });
     try {
       // How it is now comes by the connection, as to everybody.
       await props.model.http.change(props.kept.info.conversation_id, {
         title: title().trim() || null,
-        topic: topic().trim() || null,
+        ...(isChannel() ? { topic: topic().trim() || null } : {}),
       });
       props.onDone();
     } catch (error) {
@@ -139,8 +136,10 @@ const Rename = (props: Props & { onDone: () => void }) => {
   };
   return (
     <form class="stack" onSubmit={(event) => void save(event)}>
-      <Field name="title" label={t("details.name")} value={title()} onInput={setTitle} error={errors()["title"]} maxLength={100} autofocus />
-      <Field name="topic" label={t("details.topic")} optional value={topic()} onInput={setTopic} error={errors()["topic"]} maxLength={500} lines />
+      <Field name="title" label={t("details.name")} value={title()} onInput={setTitle} error={errors()["title"]} maxLength={100} capitals="sentences" autofocus />
+      <Show when={isChannel()}>
+        <Field name="topic" label={t("details.topic")} optional value={topic()} onInput={setTopic} error={errors()["topic"]} maxLength={500} lines />
+      </Show>
       <Show when={wrong() !== ""}>
         <p class="form-error" role="alert">{wrong()}</p>
       </Show>
@@ -153,13 +152,12 @@ const Rename = (props: Props & { onDone: () => void }) => {
 };
 
 const ChannelLink = (props: Props & { isAdmin: boolean }) => {
-  const [link, setLink] = createSignal<Link | null>(null);
   const id = () => props.kept.info.conversation_id;
-  onMount(() => void props.model.http.link(id()).then(setLink, sayError));
+  const link = createAsked(() => props.model.http.link(id()));
   const renew = async (): Promise<void> => {
     if (!(await ask({ title: t("details.link.renew.confirm"), lead: t("details.link.renew.lead"), yes: t("details.link.renew") }))) return;
     try {
-      setLink(await props.model.http.renewLink(id()));
+      link.set(await props.model.http.renewLink(id()));
       say(t("saved"));
     } catch (error) {
       sayError(error);
@@ -173,9 +171,7 @@ const ChannelLink = (props: Props & { isAdmin: boolean }) => {
           <Button look="plain" onClick={() => void renew()}>{t("details.link.renew")}</Button>
         </Show>
       </div>
-      <Show when={link()} fallback={<div class="share-empty" />}>
-        {(known) => <ShareLink link={known()} title={titleOf(props.model, props.kept)} />}
-      </Show>
+      <Shown of={link}>{(known) => <ShareLink link={known()} title={titleOf(props.model, props.kept)} />}</Shown>
     </section>
   );
 };

@@ -1,8 +1,9 @@
 // What was said. Only what is on screen is in the page, however long the conversation is.
 
 import { Virtualizer, type VirtualizerHandle } from "virtua/solid";
-import { createEffect, createMemo, createSignal, on, onCleanup, onMount, Show, untrack } from "solid-js";
+import { createEffect, createMemo, createSignal, For, on, onCleanup, onMount, Show, untrack } from "solid-js";
 import { t } from "../i18n";
+import type { Message } from "../protocol";
 import { hasOlder, unread, type Kept } from "../store/state";
 import { Avatar } from "../ui/avatar";
 import { Down } from "../ui/icons";
@@ -16,6 +17,8 @@ const NEAR = 48;
 const FETCH_WITHIN = 1_200;
 /** Unread ones are shown from the first on, if they are not more than this. */
 const MARK_WITHIN = 140;
+/** So many new messages are read out at most: of more, the last ones. */
+const READ_OUT = 3;
 
 const keyOf = (line: Line | undefined): string | number | undefined =>
   line === undefined ? undefined : "seq" in line ? line.seq : line.client_message_id;
@@ -24,15 +27,29 @@ export const History = (props: { model: Model; id: string; kept: Kept }) => {
   let box!: HTMLDivElement;
   let list: VirtualizerHandle | undefined;
   const [atNewest, setAtNewest] = createSignal(true);
-  const [announced, setAnnounced] = createSignal("");
+  const [announced, setAnnounced] = createSignal<{ text: string }[]>([]);
   const [busy, setBusy] = createSignal(false);
   const visible = () => document.visibilityState === "visible";
 
-  // Where "new messages" stands. It stays for as long as the conversation is open.
-  const opened = untrack(() => ({ count: unread(props.kept), read: props.kept.read }));
-  const [newFrom, setNewFrom] = createSignal(opened.count > 0 ? opened.read + 1 : null);
+  // Where "new messages" stands, for as long as they are looked at.
+  const [newFrom, setNewFrom] = createSignal<number | null>(null);
   // The place to begin at, until it is reached or too far away.
-  let seekMark = opened.count > 0 && opened.count <= MARK_WITHIN;
+  let seekMark = false;
+  /** Who was not there, be it the person or the network, goes on where they were. */
+  const returned = (): void => {
+    const waiting = unread(props.kept);
+    if (waiting > 0 && (newFrom() ?? 0) <= props.kept.read) setNewFrom(props.kept.read + 1);
+    if (atNewest()) seekMark = waiting > 0 && waiting <= MARK_WITHIN;
+  };
+  untrack(returned);
+  let wasAway = false;
+  createEffect(
+    on(props.model.live, (live) => {
+      if (!live) wasAway = true;
+      // After what came with it has been shown.
+      else queueMicrotask(() => (wasAway = false));
+    }),
+  );
 
   const lines = createMemo<{ all: Line[]; shift: boolean }>(
     (before) => {
@@ -64,7 +81,7 @@ export const History = (props: { model: Model; id: string; kept: Kept }) => {
 
   /** Marks as read what is on screen while somebody looks. */
   const look = (): void => {
-    if (!visible() || list === undefined) return;
+    if (!visible() || list === undefined || seekMark) return;
     const { all } = lines();
     const messages = props.kept.messages;
     const at = atNewest() ? messages.length - 1 : Math.min(list.findItemIndex(list.scrollOffset + list.viewportSize), messages.length - 1);
@@ -79,6 +96,16 @@ export const History = (props: { model: Model; id: string; kept: Kept }) => {
     look();
   };
 
+  /** To the first unread one; while it has not come yet, at the newest. */
+  const seek = (): void => {
+    if (toMark()) {
+      seekMark = false;
+    } else {
+      toNewest();
+      older();
+    }
+  };
+
   createEffect(
     on(
       lines,
@@ -86,23 +113,28 @@ export const History = (props: { model: Model; id: string; kept: Kept }) => {
         const last = all.at(-1);
         const grew = before !== undefined && keyOf(last) !== keyOf(before.all.at(-1));
         const own = last !== undefined && (!("seq" in last) || last.sender_id === props.model.me);
+        const came = before === undefined ? [] : since(before.all, all);
+        if (came.length > 0 && (wasAway || !visible())) returned();
         queueMicrotask(() => {
           if (seekMark) {
-            if (toMark()) seekMark = false;
-            else toNewest();
+            // Nobody sees where it would go, and its sizes are not known before somebody does.
+            if (visible()) seek();
           } else if (!shift && (atNewest() || (grew && own && before.all.length < all.length))) toNewest();
           look();
           if (box.scrollHeight <= box.clientHeight + FETCH_WITHIN) older();
         });
-        if (grew && before.all.length > 0) announce(last);
+        if (came.length > 0) announce(came.slice(-READ_OUT));
       },
     ),
   );
 
-  const announce = (line: Line | undefined): void => {
-    if (line === undefined || !("seq" in line) || line.sender_id === props.model.me) return;
-    if (!visible() && newFrom() === null) setNewFrom(line.seq);
-    setAnnounced(t("announce.message", { name: personName(props.model, line.sender_id), text: line.text.slice(0, 300) }));
+  /** What others have said since. */
+  const since = (before: Line[], now: Line[]): Message[] => {
+    const known = before.findLast((line) => "seq" in line)?.seq ?? props.kept.read;
+    return now.slice(now.findLastIndex((line) => "seq" in line && line.seq <= known) + 1).filter((line): line is Message => "seq" in line && line.sender_id !== props.model.me);
+  };
+  const announce = (messages: Message[]): void => {
+    setAnnounced(messages.map(({ sender_id, text }) => ({ text: t("announce.message", { name: personName(props.model, sender_id), text: text.slice(0, 300) }) })));
   };
 
   // What is shown is told to the other tabs, which so keep what this one needs.
@@ -116,8 +148,14 @@ export const History = (props: { model: Model; id: string; kept: Kept }) => {
     sized.observe(box);
     const seen = (): void => {
       props.model.view(props.id, untrack(atNewest));
-      if (visible()) look();
-      else if (unread(props.kept) === 0) setNewFrom(null);
+      // Read elsewhere meanwhile, or before: nothing is new any more.
+      if (unread(props.kept) === 0) {
+        setNewFrom(null);
+        seekMark = false;
+      }
+      if (!visible()) return;
+      if (seekMark) seek();
+      look();
     };
     document.addEventListener("visibilitychange", seen);
     older();
@@ -179,8 +217,8 @@ export const History = (props: { model: Model; id: string; kept: Kept }) => {
           </span>
         </button>
       </Show>
-      <div class="unseen" aria-live="polite">
-        {announced()}
+      <div class="unseen" role="log">
+        <For each={announced()}>{({ text }) => <p>{text}</p>}</For>
       </div>
     </div>
   );

@@ -3,10 +3,11 @@
 import { createEffect, createMemo, createSignal, lazy, Match, onCleanup, onMount, Show, Suspense, Switch } from "solid-js";
 import { t } from "../i18n";
 import { unread } from "../store/state";
+import { focusComposer } from "../ui/focus";
 import { Mark } from "../ui/icons";
 import type { Model } from "../view/model";
 import { go, open, place, up } from "../view/place";
-import { startShortcuts } from "../view/shortcuts";
+import { COMMAND, hideKeys, keysShown, showKeys, startShortcuts } from "../view/shortcuts";
 import { Conversation } from "./conversation";
 import { List, Nothing } from "./list";
 
@@ -16,7 +17,6 @@ const Keys = lazy(() => import("./keys"));
 
 export const Home = (props: { model: Model }) => {
   const [isNew, setNew] = createSignal(false);
-  const [help, setHelp] = createSignal(false);
   const [searching, setSearching] = createSignal(0);
   /** The settings stand in front of where one was. */
   const current = createMemo<string | null>((before) => {
@@ -48,8 +48,8 @@ export const Home = (props: { model: Model }) => {
           if (at.is === "conversation") go({ ...at, details: !at.details });
         },
         settings: () => go({ is: "settings" }),
-        compose: () => document.querySelector<HTMLTextAreaElement>(".composer textarea")?.focus(),
-        help: () => setHelp(true),
+        compose: focusComposer,
+        help: showKeys,
         close: () => {
           if (current() !== null) up();
         },
@@ -101,7 +101,7 @@ export const Home = (props: { model: Model }) => {
             <div class="nothing">
               <Mark size={56} />
               <p class="nothing-title">{t("pick.none")}</p>
-              <p class="nothing-lead">{t("pick.none.lead", { key: /Mac/.test(navigator.platform) ? "⌘K" : "Ctrl K" })}</p>
+              <p class="nothing-lead">{t("pick.none.lead", { key: `${COMMAND} K` })}</p>
             </div>
           </Match>
         </Switch>
@@ -113,8 +113,8 @@ export const Home = (props: { model: Model }) => {
         <Show when={place().is === "settings"}>
           <Settings model={props.model} onClose={up} />
         </Show>
-        <Show when={help()}>
-          <Keys onClose={() => setHelp(false)} />
+        <Show when={keysShown()}>
+          <Keys onClose={hideKeys} />
         </Show>
       </Suspense>
     </main>

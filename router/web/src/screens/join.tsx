@@ -4,12 +4,13 @@ import { createEffect, createResource, createSignal, Match, Show, Switch, untrac
 import { t } from "../i18n";
 import { ApiError } from "../net/http";
 import { safeName } from "../text/names";
+import { Waiting } from "../ui/asked";
 import { Avatar } from "../ui/avatar";
 import { Button } from "../ui/button";
 import { Mark } from "../ui/icons";
 import { model, stranger } from "../view/app";
 import { sentence } from "../view/errors";
-import { go, open, place } from "../view/place";
+import { go, place } from "../view/place";
 import { SignIn } from "./sign-in";
 
 export default function Join() {
@@ -60,7 +61,16 @@ export default function Join() {
   );
 
   return (
-    <Switch>
+    <Switch
+      fallback={
+        <main class="welcome">
+          <div class="card card-centre">
+            <Mark />
+            <Waiting />
+          </div>
+        </main>
+      }
+    >
       <Match when={preview.error}>
         <main class="welcome">
           <div class="card card-centre">
@@ -80,6 +90,7 @@ export default function Join() {
             <>
               {name("l")}
               <p class="note">{t("join.after", { title: title() })}</p>
+              <Button look="plain" onClick={() => setWants(false)}>{t("back")}</Button>
             </>
           }
         />
@@ -101,7 +112,7 @@ export default function Join() {
                 </Button>
               }
             >
-              <Button look="main" class="button-wide" onClick={() => open(preview.latest?.conversation_id ?? "")}>
+              <Button look="main" class="button-wide" onClick={() => go({ is: "conversation", id: preview.latest?.conversation_id ?? "", details: false }, true)}>
                 {t("link.open")}
               </Button>
             </Show>

@@ -3,11 +3,13 @@
 import { For } from "solid-js";
 import { t, type Key } from "../i18n";
 import { Dialog } from "../ui/dialog";
-import { KEYS } from "../view/shortcuts";
+import { KEYS, singleKeys, type Action } from "../view/shortcuts";
 
 export default function Keys(props: { onClose: () => void }) {
   const rows: [Key, string[]][] = [
-    ...Object.entries(KEYS).map(([action, keys]): [Key, string[]] => [`keys.${action}` as Key, keys]),
+    ...(Object.keys(KEYS) as Action[])
+      .filter((action) => singleKeys() || KEYS[action].length > 1 || action === "close")
+      .map((action): [Key, string[]] => [`keys.${action}`, KEYS[action]]),
     ["keys.send", ["Enter"]],
     ["keys.newline", ["Shift", "Enter"]],
   ];

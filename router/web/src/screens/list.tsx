@@ -1,13 +1,13 @@
 // The list of conversations, and the search above it.
 
 import { VList, type VListHandle } from "virtua/solid";
-import { createEffect, createSignal, on, onCleanup, Show } from "solid-js";
+import { createEffect, createMemo, createSignal, on, onCleanup, Show } from "solid-js";
 import { t } from "../i18n";
 import { unread } from "../store/state";
 import { short } from "../text/time";
 import { Avatar } from "../ui/avatar";
 import { Button, IconButton } from "../ui/button";
-import { Alert, Gear, KindIcon, Mark, Plus } from "../ui/icons";
+import { Alert, Clock, Gear, KindIcon, Mark, Plus } from "../ui/icons";
 import { nameOf } from "../text/names";
 import type { Model } from "../view/model";
 import { go, hrefOf, open } from "../view/place";
@@ -103,7 +103,9 @@ export const Nothing = (props: { onNew: () => void }) => (
 const Me = (props: { model: Model }) => {
   const me = () => props.model.person(props.model.me);
   return (
-    <Avatar id={props.model.me} name={nameOf(me(), "")} image={me()?.image_url} size="s" />
+    <IconButton label={t("settings.profile")} class="me" onClick={() => go({ is: "settings" })}>
+      <Avatar id={props.model.me} name={nameOf(me(), "")} image={me()?.image_url} size="s" />
+    </IconButton>
   );
 };
 
@@ -122,11 +124,16 @@ const Row = (props: { model: Model; id: string; current: boolean }) => {
     return k === undefined ? 0 : unread(k);
   };
   const draft = () => (props.current ? "" : props.model.draft(props.id).trim());
-  const unsent = () => props.model.unsent(props.id).at(-1);
-  const failed = () => props.model.unsent(props.id).some((u) => u.status.is === "failed");
+  const unsent = createMemo(() => props.model.unsent(props.id));
+  const failed = () => unsent().some((u) => u.status.is === "failed");
+  const time = () => {
+    const at = unsent().at(-1)?.at ?? kept()?.last?.sent_at;
+    return at === undefined ? "" : short(at);
+  };
+  const waitsFor = () => t(props.model.live() ? "message.sending" : "message.waiting");
   const preview = () => {
     const k = kept();
-    const waits = unsent();
+    const waits = unsent().at(-1);
     if (waits !== undefined) return t("list.preview.you", { text: waits.text.slice(0, 160) });
     return k === undefined ? "" : previewOf(props.model, k);
   };
@@ -157,7 +164,7 @@ const Row = (props: { model: Model; id: string; current: boolean }) => {
           <Show when={peer()?.presence.online}>
             <span class="unseen">{t("list.online")}</span>
           </Show>
-          <time class="row-time">{kept()?.last ? short(kept()?.last?.sent_at ?? "") : ""}</time>
+          <time class="row-time">{time()}</time>
         </span>
         <span class="row-line">
           <Show
@@ -168,6 +175,11 @@ const Row = (props: { model: Model; id: string; current: boolean }) => {
               </bdi>
             }
           >
+            <Show when={unsent().length > 0 && !failed()}>
+              <span class="row-waits" title={waitsFor()} role="img" aria-label={waitsFor()}>
+                <Clock />
+              </span>
+            </Show>
             <bdi class="row-preview">{preview()}</bdi>
           </Show>
           <Show when={failed()}>

@@ -125,7 +125,7 @@ const State = (props: { model: Model; line: Line }) => {
     if ("seq" in props.line) return "sent";
     props.model.unsent(props.line.conversation_id);
     if (props.line.status.is === "failed") return "failed";
-    return props.model.phase().phase === "live" ? "sending" : "waiting";
+    return props.model.live() ? "sending" : "waiting";
   };
   const word = () => t(`message.${state()}`);
   return (
@@ -149,17 +149,17 @@ const Failed = (props: { model: Model; line: Line }) => {
   const failed = () => {
     if ("seq" in props.line) return null;
     props.model.unsent(props.line.conversation_id);
-    return props.line.status.is === "failed" ? { id: props.line.client_message_id, code: props.line.status.code } : null;
+    return props.line.status.is === "failed" ? { unsent: props.line, code: props.line.status.code } : null;
   };
   return (
     <Show when={failed()}>
       {(why) => (
         <p class="failed" role="alert">
           <span>{why().code === "not_allowed" ? t("message.failed.not_allowed") : t("message.failed")}</span>
-          <button type="button" class="link-button" onClick={() => props.model.dispatch({ is: "retry", client_message_id: why().id })}>
+          <button type="button" class="link-button" onClick={() => props.model.dispatch({ is: "retry", client_message_id: why().unsent.client_message_id })}>
             {t("retry")}
           </button>
-          <button type="button" class="link-button" onClick={() => props.model.dispatch({ is: "discard", client_message_id: why().id })}>
+          <button type="button" class="link-button" onClick={() => props.model.discard(why().unsent)}>
             {t("message.discard")}
           </button>
         </p>

@@ -9,9 +9,8 @@ const SAY_AFTER_MS = 1_500;
 export const NetworkNote = (props: { model: Model }) => {
   const [late, setLate] = createSignal(false);
   createEffect(() => {
-    const live = props.model.phase().phase === "live";
     setLate(false);
-    if (live) return;
+    if (props.model.live()) return;
     const timer = setTimeout(() => setLate(true), SAY_AFTER_MS);
     onCleanup(() => clearTimeout(timer));
   });

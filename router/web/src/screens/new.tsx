@@ -28,14 +28,16 @@ export default function NewDialog(props: { model: Model; onClose: () => void }) 
   const [wrong, setWrong] = createSignal("");
   const [busy, setBusy] = createSignal(false);
   const [made, setMade] = createSignal<{ id: string; title: string; link: Link } | null>(null);
-  // The same try, however often it is sent.
-  let key = uuidv7();
+  // The same wish has the same key, however often it is sent: an answer may be lost.
+  let wish = "";
+  let key = "";
 
   const create = async (what: NewConversation): Promise<Created | null> => {
     if (busy()) return null;
     setBusy(true);
     setWrong("");
     setErrors({});
+    if (wish !== JSON.stringify(what)) [wish, key] = [JSON.stringify(what), uuidv7()];
     try {
       const created = await props.model.http.create(what, key);
       props.model.listed(created.conversation);
@@ -43,8 +45,6 @@ export default function NewDialog(props: { model: Model; onClose: () => void }) 
       if (count > 0) say(t("new.not_added", { count }));
       return created;
     } catch (error) {
-      // What is corrected is another conversation.
-      key = uuidv7();
       setErrors(fieldErrors(error));
       setWrong(Object.keys(errors()).length === 0 ? sentence(error) : "");
       return null;
@@ -89,7 +89,7 @@ export default function NewDialog(props: { model: Model; onClose: () => void }) 
     </Show>
   );
   const titleField = (label: string, optional: boolean) => (
-    <Field name="title" label={label} optional={optional} value={title()} onInput={setTitle} error={errors()["title"]} maxLength={100} autofocus={kind() === "channel"} />
+    <Field name="title" label={label} optional={optional} value={title()} onInput={setTitle} error={errors()["title"]} maxLength={100} capitals="sentences" />
   );
 
   return (
@@ -109,7 +109,7 @@ export default function NewDialog(props: { model: Model; onClose: () => void }) 
             <Tabs.Content value="group">
               <form onSubmit={(event) => void group(event)}>
                 {titleField(t("new.group.title"), true)}
-                <PickPeople model={props.model} chosen={people()} onChosen={setPeople} autofocus />
+                <PickPeople model={props.model} chosen={people()} onChosen={setPeople} />
                 {problem()}
                 <Button look="main" type="submit" busy={busy()} class="button-wide">
                   {t("new.group.create")}

@@ -8,7 +8,7 @@ import { nameOf } from "../text/names";
 import { Avatar } from "../ui/avatar";
 import { Close, Search as Glass } from "../ui/icons";
 import type { Model } from "../view/model";
-import { createPeopleSearch, searchWords } from "./search";
+import { createPeopleSearch, NoneFound, searchWords } from "./search";
 
 export const PickPeople = (props: {
   model: Model;
@@ -19,7 +19,7 @@ export const PickPeople = (props: {
   autofocus?: boolean;
 }) => {
   const [query, setQuery] = createSignal("");
-  const { people, answered } = createPeopleSearch(props.model, query);
+  const search = createPeopleSearch(props.model, query);
   /** Whom one writes to anyway. */
   const familiar = createMemo((): Profile[] =>
     props.model
@@ -33,12 +33,17 @@ export const PickPeople = (props: {
   );
   const options = createMemo(() => {
     const taken = new Set([...props.chosen.map((p) => p.user_id), ...(props.without ?? [])]);
-    return (query().trim() === "" ? familiar() : people()).filter((p) => !taken.has(p.user_id));
+    return (query().trim() === "" ? familiar() : search.people()).filter((p) => !taken.has(p.user_id));
   });
   let input!: HTMLInputElement;
   const clear = (): void => {
     setQuery("");
     input.value = "";
+  };
+  const choose = (person: Profile | null): void => {
+    if (person === null) return;
+    clear();
+    props.onChosen([...props.chosen, person]);
   };
   return (
     <div class="people">
@@ -69,11 +74,7 @@ export const PickPeople = (props: {
         optionTextValue="display_name"
         optionLabel="display_name"
         value={null as unknown as Profile}
-        onChange={(person: Profile | null) => {
-          if (person === null) return;
-          clear();
-          props.onChosen([...props.chosen, person]);
-        }}
+        onChange={choose}
         onInputChange={setQuery}
         debounceOptionsMillisecond={0}
         placeholder={t("new.people.placeholder")}
@@ -92,17 +93,24 @@ export const PickPeople = (props: {
           <Base.Input
             ref={(el: HTMLInputElement) => {
               input = el;
-              if (props.autofocus === true) queueMicrotask(() => el.focus());
+              el.autofocus = props.autofocus === true;
             }}
             class="search-input"
             aria-label={t("new.people")}
+            onKeyDown={(event: KeyboardEvent) => {
+              // The best one, when none is chosen by arrow.
+              const best = options()[0];
+              if (event.key !== "Enter" || event.isComposing || query().trim() === "" || input.hasAttribute("aria-activedescendant") || best === undefined) return;
+              event.preventDefault();
+              choose(best);
+            }}
           />
         </Base.Control>
         <Base.Listbox class="found-list people-list" aria-label={t("new.people")} />
         <Show when={options().length === 0}>
-          <p class="found-none">
-            {query().trim() !== "" && answered() === query().trim() ? t("search.none", { query: query().trim() }) : t("new.people.hint")}
-          </p>
+          <Show when={query().trim() !== ""} fallback={<p class="found-none">{t("new.people.hint")}</p>}>
+            <NoneFound search={search} query={query()} />
+          </Show>
         </Show>
       </Base>
     </div>

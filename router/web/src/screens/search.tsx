@@ -1,13 +1,16 @@
 // One search for conversations that one has and people that one does not.
 
 import { Search as Base } from "@kobalte/core/search";
-import { createEffect, createMemo, createSignal, on, onCleanup, Show } from "solid-js";
+import { createEffect, createMemo, createSignal, Match, on, onCleanup, Show, Switch } from "solid-js";
 import { t } from "../i18n";
 import type { Conversation, Profile } from "../protocol";
 import { nameOf } from "../text/names";
 import { Avatar } from "../ui/avatar";
-import { KindIcon, Search as Glass } from "../ui/icons";
+import { focusComposer } from "../ui/focus";
+import { Close, KindIcon, Search as Glass } from "../ui/icons";
 import { sayError } from "../ui/toast";
+import { Failed, Waiting } from "../ui/asked";
+import { sentence } from "../view/errors";
 import { uuidv7 } from "../view/uuid";
 import type { Model } from "../view/model";
 import { open } from "../view/place";
@@ -18,34 +21,34 @@ const ASK_AFTER_MS = 200;
 const CONVERSATIONS = 8;
 
 export type Found =
-  | { is: "conversation"; id: string; kind: Conversation["kind"]; title: string; image: string | null; avatar: string }
+  | { is: "conversation"; id: string; kind: Conversation["kind"]; title: string; username: string; image: string | null; avatar: string }
   | { is: "person"; id: string; title: string; profile: Profile };
 
+const folded = (text: string): string => text.normalize("NFKD").replace(/\p{M}/gu, "").toLocaleLowerCase();
+
+/** How far the asking is, and why it went wrong. */
+type Asked = { is: "asking" } | { is: "answered" } | { is: "failed"; why: string };
+export type PeopleSearch = { people: () => Profile[]; asked: () => Asked; again: () => void };
+
 /** People found by name, asked a moment after the last key. */
-export const createPeopleSearch = (model: Model, query: () => string) => {
-  const [people, setPeople] = createSignal<Profile[]>([]);
-  const [answered, setAnswered] = createSignal("");
+export const createPeopleSearch = (model: Model, query: () => string): PeopleSearch => {
+  const [answer, setAnswer] = createSignal<{ to: string; users: Profile[] }>({ to: "", users: [] });
+  const [asked, setAsked] = createSignal<Asked>({ is: "asking" });
+  const [tries, setTries] = createSignal(0);
   createEffect(
-    on(query, (typed) => {
-      const asked = typed.trim();
-      if (asked === "") {
-        setPeople([]);
-        setAnswered("");
-        return;
-      }
+    on([query, tries], ([typed]) => {
+      const to = typed.trim();
+      setAsked({ is: "asking" });
+      if (to === "") return setAnswer({ to, users: [] });
       let current = true;
       const timer = setTimeout(async () => {
         try {
-          const { users } = await model.http.search(asked.slice(0, 64));
-          if (current) {
-            setPeople(users);
-            setAnswered(asked);
-          }
+          const { users } = await model.http.search(to.slice(0, 64));
+          if (!current) return;
+          setAnswer({ to, users });
+          setAsked({ is: "answered" });
         } catch (error) {
-          if (current) {
-            setPeople([]);
-            sayError(error);
-          }
+          if (current) setAsked({ is: "failed", why: sentence(error) });
         }
       }, ASK_AFTER_MS);
       onCleanup(() => {
@@ -54,7 +57,36 @@ export const createPeopleSearch = (model: Model, query: () => string) => {
       });
     }),
   );
-  return { people, answered };
+  /** While the next answer is on its way, those of the last one that it can only be about. */
+  const people = createMemo(() => {
+    const { to, users } = answer();
+    const typed = query().trim();
+    if (to === typed) return users;
+    const words = folded(typed).split(/\s+/u);
+    return users.filter((user) => words.every((word) => folded(`${user.display_name} ${user.username}`).includes(word)));
+  });
+  return { people, asked, again: () => setTries(tries() + 1) };
+};
+
+/** In the place of what was found. */
+export const NoneFound = (props: { search: PeopleSearch; query: string }) => {
+  const why = () => {
+    const asked = props.search.asked();
+    return asked.is === "failed" ? asked.why : "";
+  };
+  return (
+    <Switch>
+      <Match when={props.search.asked().is === "answered"}>
+        <p class="found-none">{t("search.none", { query: props.query.trim() })}</p>
+      </Match>
+      <Match when={why() !== ""}>
+        <Failed why={why()} onRetry={props.search.again} />
+      </Match>
+      <Match when={true}>
+        <Waiting />
+      </Match>
+    </Switch>
+  );
 };
 
 /** What a screen reader says while one searches. */
@@ -80,11 +112,9 @@ export const talkTo = async (model: Model, user: string): Promise<void> => {
   }
 };
 
-const folded = (text: string): string => text.normalize("NFKD").replace(/\p{M}/gu, "").toLocaleLowerCase();
-
 export const Search = (props: { model: Model; query: string; onQuery: (query: string) => void; searching: number }) => {
   let input!: HTMLInputElement;
-  const { people, answered } = createPeopleSearch(props.model, () => props.query);
+  const search = createPeopleSearch(props.model, () => props.query);
 
   createEffect(
     on(
@@ -105,19 +135,27 @@ export const Search = (props: { model: Model; query: string; onQuery: (query: st
       const title = titleOf(props.model, kept);
       const peer = kept.info.peer_id === null ? undefined : props.model.person(kept.info.peer_id);
       if (!folded(`${title} ${peer?.username ?? ""}`).includes(typed)) continue;
-      conversations.push({ is: "conversation", id, kind: kept.info.kind, title, image: peer?.image_url ?? null, avatar: kept.info.peer_id ?? id });
+      conversations.push({ is: "conversation", id, kind: kept.info.kind, title, username: peer?.username ?? "", image: peer?.image_url ?? null, avatar: kept.info.peer_id ?? id });
       if (conversations.length >= CONVERSATIONS) break;
     }
-    const others = people().filter((p) => props.model.directWith(p.user_id) === undefined);
+    // Also whose conversation is hidden: it comes back when it is opened.
+    const shown = new Set(conversations.map((c) => c.is === "conversation" && c.avatar));
+    const others = search.people().filter((p) => !shown.has(p.user_id));
     return [...conversations, ...others.map((p): Found => ({ is: "person", id: p.user_id, title: nameOf(p, p.username), profile: p }))];
   });
 
-  const chosen = (one: Found | null): void => {
-    if (one === null) return;
+  const clear = (): void => {
     props.onQuery("");
     input.value = "";
+  };
+  const chosen = async (one: Found | null): Promise<void> => {
+    if (one === null) return;
+    clear();
+    input.blur();
     if (one.is === "conversation") open(one.id);
-    else void talkTo(props.model, one.id);
+    else await talkTo(props.model, one.id);
+    // It may be the one that is open.
+    focusComposer();
   };
 
   return (
@@ -129,7 +167,7 @@ export const Search = (props: { model: Model; query: string; onQuery: (query: st
       optionTextValue="title"
       optionLabel="title"
       value={null as unknown as Found}
-      onChange={chosen}
+      onChange={(one: Found | null) => void chosen(one)}
       onInputChange={props.onQuery}
       debounceOptionsMillisecond={0}
       placeholder={t("search.placeholder")}
@@ -144,19 +182,38 @@ export const Search = (props: { model: Model; query: string; onQuery: (query: st
           aria-label={t("search")}
           aria-keyshortcuts="Control+K"
           onKeyDown={(event: KeyboardEvent) => {
+            if (event.isComposing) return;
             if (event.key === "Escape") {
-              props.onQuery("");
-              input.value = "";
+              clear();
               input.blur();
+            }
+            // The best one, when none is chosen by arrow.
+            const best = found()[0];
+            if (event.key === "Enter" && best !== undefined && !input.hasAttribute("aria-activedescendant")) {
+              event.preventDefault();
+              void chosen(best);
             }
           }}
         />
+        <Show when={props.query !== ""}>
+          <button
+            type="button"
+            class="icon-button search-clear"
+            aria-label={t("search.clear")}
+            onClick={() => {
+              clear();
+              input.focus();
+            }}
+          >
+            <Close />
+          </button>
+        </Show>
       </Base.Control>
       <Show when={props.query.trim() !== ""}>
         <div class="found">
           <Base.Listbox class="found-list" aria-label={t("search")} />
-          <Show when={found().length === 0 && answered() === props.query.trim()}>
-            <p class="found-none">{t("search.none", { query: props.query.trim() })}</p>
+          <Show when={found().length === 0}>
+            <NoneFound search={search} query={props.query} />
           </Show>
         </div>
       </Show>
@@ -178,8 +235,8 @@ const FoundRow = (props: { item: Parameters<typeof Base.Item>[0]["item"]; found:
         <KindIcon kind={props.found.is === "conversation" ? props.found.kind : "direct"} />
         <bdi class="found-name">{props.found.title}</bdi>
       </span>{" "}
-      <Show when={props.found.is === "person" && props.found}>
-        {(person) => <span class="found-username">@{person().profile.username}</span>}
+      <Show when={props.found.is === "person" ? props.found.profile.username : props.found.username}>
+        {(username) => <span class="found-username">@{username()}</span>}
       </Show>
     </Base.ItemLabel>
   </Base.Item>

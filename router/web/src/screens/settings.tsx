@@ -7,6 +7,7 @@ import { chooseLanguage, language, LANGUAGES, t, type Language } from "../i18n";
 import { ApiError, type Device } from "../net/http";
 import type { Me } from "../protocol";
 import { ago } from "../text/time";
+import { createAsked, Shown, type Asked } from "../ui/asked";
 import { Button } from "../ui/button";
 import { ask, Dialog } from "../ui/dialog";
 import { Field } from "../ui/field";
@@ -15,8 +16,9 @@ import { logOut } from "../view/app";
 import { blockedBy } from "../view/blocks";
 import { fieldErrors, sentence } from "../view/errors";
 import type { Model } from "../view/model";
-import { canNotify, notificationsWanted, wantNotifications } from "../view/notify";
+import { notificationsWanted, permission, wantNotifications } from "../view/notify";
 import { go } from "../view/place";
+import { chooseSingleKeys, showKeys, singleKeys } from "../view/shortcuts";
 import { chooseTheme, theme, type Theme } from "../view/theme";
 import { personName } from "../view/titles";
 import PickImage from "./pick-image";
@@ -30,15 +32,17 @@ export default function Settings(props: { model: Model; onClose: () => void }) {
     go({ is: "list" }, true);
     await logOut();
   };
+  const devices = createAsked(async () => (await props.model.http.devices()).sessions);
   return (
     <Dialog title={t("settings.title")} onClose={props.onClose}>
       <div class="stack settings">
         <Profile model={props.model} />
         <Look />
         <Notifications />
-        <Devices model={props.model} />
+        <Keyboard />
+        <Devices model={props.model} devices={devices} />
         <Blocked model={props.model} />
-        <Password model={props.model} />
+        <Password model={props.model} onChanged={() => void devices.load()} />
         <div class="actions">
           <Button look="danger" onClick={() => void leave()}>{t("settings.logout")}</Button>
         </div>
@@ -58,7 +62,6 @@ const Profile = (props: { model: Model }) => {
   const learned = (now: Me): void => {
     setMe(now);
     props.model.learn([now]);
-    setName(null);
     say(t("saved"));
   };
   const shown = () => name() ?? known()?.display_name ?? "";
@@ -67,6 +70,7 @@ const Profile = (props: { model: Model }) => {
     setWrong(undefined);
     try {
       learned(await props.model.http.rename(shown().trim()));
+      setName(null);
     } catch (error) {
       setWrong(fieldErrors(error)["display_name"] ?? sentence(error));
     }
@@ -91,7 +95,7 @@ const Profile = (props: { model: Model }) => {
               <br />
               {me()?.email ?? "\u00a0"}
             </p>
-            <Field name="display_name" label={t("field.display_name")} value={shown()} onInput={setName} error={wrong()} maxLength={64} hint={t("field.display_name.hint")} />
+            <Field name="display_name" label={t("field.display_name")} value={shown()} onInput={setName} error={wrong()} maxLength={64} capitals="words" hint={t("field.display_name.hint")} />
             <Show when={shown().trim() !== mine().display_name}>
               <div class="dialog-buttons">
                 <Button onClick={() => setName(null)}>{t("cancel")}</Button>
@@ -139,50 +143,67 @@ const Look = () => (
   </section>
 );
 
+const OnOff = (props: { label: string; lead: string; on: boolean; onChange: (on: boolean) => void }) => (
+  <Switch class="switch" checked={props.on} onChange={props.onChange}>
+    <span class="switch-text">
+      <Switch.Label>{props.label}</Switch.Label>
+      <Switch.Description class="field-hint">{props.lead}</Switch.Description>
+    </span>
+    <Switch.Input />
+    <Switch.Control class="switch-control">
+      <Switch.Thumb class="switch-thumb" />
+    </Switch.Control>
+  </Switch>
+);
+
 const Notifications = () => (
   <section class="stack" aria-label={t("settings.notifications")}>
     <h3 class="section-title">{t("settings.notifications")}</h3>
-    <Show when={canNotify() !== "no"} fallback={<p class="note">{t("settings.notifications.denied")}</p>}>
-      <Switch class="switch" checked={notificationsWanted()} onChange={(on) => void wantNotifications(on)}>
-        <span class="switch-text">
-          <Switch.Label>{t("settings.notifications.on")}</Switch.Label>
-          <Switch.Description class="field-hint">{t("settings.notifications.lead")}</Switch.Description>
-        </span>
-        <Switch.Input />
-        <Switch.Control class="switch-control">
-          <Switch.Thumb class="switch-thumb" />
-        </Switch.Control>
-      </Switch>
+    <Show
+      when={permission() === "default" || permission() === "granted"}
+      fallback={<p class="note">{t(permission() === "denied" ? "settings.notifications.denied" : "settings.notifications.unsupported")}</p>}
+    >
+      <OnOff label={t("settings.notifications.on")} lead={t("settings.notifications.lead")} on={notificationsWanted()} onChange={(on) => void wantNotifications(on)} />
     </Show>
   </section>
 );
 
-const Devices = (props: { model: Model }) => {
-  const [devices, setDevices] = createSignal<Device[]>([]);
-  const load = (): Promise<void> => props.model.http.devices().then((now) => void setDevices(now.sessions), sayError);
-  onMount(() => void load());
+/** Where there is a keyboard. */
+const Keyboard = () => (
+  <section class="stack with-keyboard" aria-label={t("keys.title")}>
+    <h3 class="section-title">{t("keys.title")}</h3>
+    <OnOff label={t("settings.keys.single")} lead={t("settings.keys.single.lead")} on={singleKeys()} onChange={chooseSingleKeys} />
+    <Button onClick={showKeys}>{t("settings.keys.show")}</Button>
+  </section>
+);
+
+const Devices = (props: { model: Model; devices: Asked<Device[]> }) => {
   const revoke = async (session: string): Promise<void> => {
     await props.model.http.revoke(session).catch(sayError);
-    await load();
+    await props.devices.load();
   };
   return (
     <section class="stack" aria-label={t("settings.devices")}>
       <h3 class="section-title">{t("settings.devices")}</h3>
-      <ul class="members">
-        <For each={devices()}>
-          {(device) => (
-            <li class="member">
-              <span class="found-text">
-                <bdi class="found-name">{device.device || t("settings.device.unknown")}</bdi>
-                <span class="found-username">{device.current ? t("settings.device.this") : t("settings.device.used", { ago: ago(device.last_used_at) })}</span>
-              </span>
-              <Show when={!device.current}>
-                <Button look="plain" onClick={() => void revoke(device.session_id)}>{t("settings.device.revoke")}</Button>
-              </Show>
-            </li>
-          )}
-        </For>
-      </ul>
+      <Shown of={props.devices}>
+        {(devices) => (
+          <ul class="members">
+            <For each={devices()}>
+              {(device) => (
+                <li class="member">
+                  <span class="found-text">
+                    <bdi class="found-name">{device.device || t("settings.device.unknown")}</bdi>
+                    <span class="found-username">{device.current ? t("settings.device.this") : t("settings.device.used", { ago: ago(device.last_used_at) })}</span>
+                  </span>
+                  <Show when={!device.current}>
+                    <Button look="plain" onClick={() => void revoke(device.session_id)}>{t("settings.device.revoke")}</Button>
+                  </Show>
+                </li>
+              )}
+            </For>
+          </ul>
+        )}
+      </Shown>
     </section>
   );
 };
@@ -190,42 +211,52 @@ const Devices = (props: { model: Model }) => {
 const Blocked = (props: { model: Model }) => {
   const blocks = blockedBy(props.model);
   // Others may have been blocked on another device.
-  onMount(() => void blocks.reload().catch(sayError));
+  onMount(() => void blocks.all.load());
   return (
     <section class="stack" aria-label={t("settings.blocked")}>
       <h3 class="section-title">{t("settings.blocked")}</h3>
-      <Show when={blocks.all().length > 0} fallback={<p class="note">{t("settings.blocked.none")}</p>}>
-        <ul class="members">
-          <For each={blocks.all()}>
-            {(id) => (
-              <li class="member">
-                <bdi class="found-text found-name">{personName(props.model, id)}</bdi>
-                <Button look="plain" onClick={() => void blocks.unblock(id).catch(sayError)}>{t("details.unblock")}</Button>
-              </li>
-            )}
-          </For>
-        </ul>
-      </Show>
+      <Shown of={blocks.all}>
+        {(blocked) => (
+          <Show when={blocked().size > 0} fallback={<p class="note">{t("settings.blocked.none")}</p>}>
+            <ul class="members">
+              <For each={[...blocked()]}>
+                {(id) => (
+                  <li class="member">
+                    <bdi class="found-text found-name">{personName(props.model, id)}</bdi>
+                    <Button look="plain" onClick={() => void blocks.unblock(id).catch(sayError)}>{t("details.unblock")}</Button>
+                  </li>
+                )}
+              </For>
+            </ul>
+          </Show>
+        )}
+      </Shown>
     </section>
   );
 };
 
-const Password = (props: { model: Model }) => {
+const Password = (props: { model: Model; onChanged: () => void }) => {
   const [opened, setOpened] = createSignal(false);
   const [old, setOld] = createSignal("");
   const [fresh, setFresh] = createSignal("");
   const [errors, setErrors] = createSignal<Record<string, string>>({});
   const [wrong, setWrong] = createSignal("");
+  const close = (): void => {
+    setOpened(false);
+    setOld("");
+    setFresh("");
+    setErrors({});
+    setWrong("");
+  };
   const save = async (event: Event): Promise<void> => {
     event.preventDefault();
     setErrors({});
     setWrong("");
     try {
       await props.model.http.changePassword(old(), fresh());
-      setOpened(false);
-      setOld("");
-      setFresh("");
+      close();
       say(t("settings.password.done"));
+      props.onChanged();
     } catch (error) {
       if (error instanceof ApiError && error.code === "not_allowed") setErrors({ old_password: t("error.old_password") });
       else setErrors(fieldErrors(error));
@@ -243,7 +274,7 @@ const Password = (props: { model: Model }) => {
             <p class="form-error" role="alert">{wrong()}</p>
           </Show>
           <div class="dialog-buttons">
-            <Button onClick={() => setOpened(false)}>{t("cancel")}</Button>
+            <Button onClick={close}>{t("cancel")}</Button>
             <Button look="main" type="submit">{t("save")}</Button>
           </div>
         </form>

@@ -78,7 +78,10 @@ export const SignIn = (props: { above?: JSX.Element }) => {
             when={props.above}
             fallback={
               <>
-                <Mark />
+                <p class="brand">
+                  <Mark />
+                  {t("app")}
+                </p>
                 <h1 class="card-title">{isNew() ? t("signup.title") : t("login.title")}</h1>
               </>
             }
@@ -97,7 +100,7 @@ export const SignIn = (props: { above?: JSX.Element }) => {
             <Suspense fallback={<div class="pick-image" />}>
               <PickImage id={form.username || "new"} name={form.display_name} current={null} onPicked={(chosen) => (setImage(chosen), true)} />
             </Suspense>
-            <Field {...field("display_name")} label={t("field.display_name")} hint={t("field.display_name.hint")} autocomplete="name" maxLength={64} autofocus />
+            <Field {...field("display_name")} label={t("field.display_name")} hint={t("field.display_name.hint")} autocomplete="name" capitals="words" maxLength={64} autofocus />
             <Field {...field("username")} label={t("field.username")} hint={t("field.username.hint")} autocomplete="username" maxLength={32} />
             <Field {...field("email")} label={t("field.email")} hint={t("field.email.hint")} type="email" autocomplete="email" maxLength={254} />
           </Show>

@@ -1,5 +1,6 @@
 // Times as people say them, in their own zone and language.
 
+import { createSignal } from "solid-js";
 import { locale } from "../i18n";
 
 const cache = new Map<string, Intl.DateTimeFormat>();
@@ -12,11 +13,23 @@ const format = (options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat => {
 
 const DAY_MS = 86_400_000;
 
-/** Days between two times, as the calendar of this place counts them. */
-export const daysAgo = (time: Date, now = new Date()): number => {
-  const midnight = (d: Date): number => new Date(d.getFullYear(), d.getMonth(), d.getDate()).getTime();
-  return Math.round((midnight(now) - midnight(time)) / DAY_MS);
+/** When this day began: what is said of days follows it. */
+const [today, setToday] = createSignal(new Date().setHours(0, 0, 0, 0));
+
+/** Follows the calendar, also of a machine that has slept. */
+export const startDays = (): void => {
+  const look = (): void => {
+    clearTimeout(timer);
+    setToday(new Date().setHours(0, 0, 0, 0));
+    timer = setTimeout(look, new Date().setHours(24, 0, 0, 0) - Date.now());
+  };
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  document.addEventListener("visibilitychange", look);
+  look();
 };
+
+/** Days between two times, as the calendar of this place counts them. */
+export const daysAgo = (time: Date): number => Math.round((today() - new Date(time).setHours(0, 0, 0, 0)) / DAY_MS);
 
 export const sameDay = (a: string, b: string): boolean => new Date(a).toDateString() === new Date(b).toDateString();
 
@@ -30,17 +43,17 @@ export const dayName = (time: string): string => {
     const word = new Intl.RelativeTimeFormat(locale(), { numeric: "auto" }).format(-ago, "day");
     return word.charAt(0).toLocaleUpperCase(locale()) + word.slice(1);
   }
-  const sameYear = date.getFullYear() === new Date().getFullYear();
+  const sameYear = date.getFullYear() === new Date(today()).getFullYear();
   return format({ weekday: "long", day: "numeric", month: "long", ...(sameYear ? {} : { year: "numeric" }) }).format(date);
 };
 
 /** In the list: a time today, a weekday this week, else a date. */
-export const short = (time: string): string => {
+export const short = (time: string | number): string => {
   const date = new Date(time);
   const ago = daysAgo(date);
   if (ago <= 0) return clock(time);
   if (ago < 7) return format({ weekday: "short" }).format(date);
-  const sameYear = date.getFullYear() === new Date().getFullYear();
+  const sameYear = date.getFullYear() === new Date(today()).getFullYear();
   return format(sameYear ? { day: "numeric", month: "short" } : { day: "numeric", month: "numeric", year: "2-digit" }).format(date);
 };
 

@@ -6,13 +6,23 @@ import * as Base from "@kobalte/core/dialog";
 import { createSignal, Show, type JSX } from "solid-js";
 import { t } from "../i18n";
 import { Button } from "./button";
+import { isTouch } from "./focus";
 import { Close } from "./icons";
 
 /** Keeps the keys in the dialog, and gives them back to where they were: it has no trigger that Kobalte would know. */
 const keepFocus = () => {
   const before = document.activeElement;
   return {
+    // Instead of the first thing there is, which is what closes it.
+    onOpenAutoFocus: (event: Event): void => {
+      const wanted = event.target instanceof HTMLElement && !isTouch() ? event.target.querySelector<HTMLElement>("[autofocus]") : null;
+      if (wanted === null) return;
+      event.preventDefault();
+      wanted.focus();
+    },
     onCloseAutoFocus: (event: Event): void => {
+      // They are elsewhere already, such as in the conversation that it led to.
+      if (event.defaultPrevented) return;
       event.preventDefault();
       if (before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true });
     },

@@ -18,6 +18,8 @@ type FieldProps = {
   autofocus?: boolean;
   maxLength?: number;
   required?: boolean;
+  /** What a phone's keyboard makes large of itself. */
+  capitals?: "words" | "sentences";
   lines?: boolean;
   after?: JSX.Element;
 };
@@ -49,14 +51,14 @@ export const Field = (props: FieldProps) => {
               dir="auto"
               type={isPassword() && shown() ? "text" : (props.type ?? "text")}
               autocomplete={props.autocomplete ?? "off"}
-              autocapitalize="none"
-              spellcheck={false}
+              autocapitalize={props.capitals ?? "none"}
+              spellcheck={props.capitals === "sentences"}
               maxLength={props.maxLength}
               ref={(el: HTMLInputElement) => props.autofocus === true && queueMicrotask(() => el.focus())}
             />
           }
         >
-          <TextField.TextArea class="field-input" dir="auto" rows={3} maxLength={props.maxLength} />
+          <TextField.TextArea class="field-input" dir="auto" rows={3} maxLength={props.maxLength} autocapitalize={props.capitals ?? "sentences"} />
         </Show>
         <Show when={isPassword()}>
           <button type="button" class="icon-button field-eye" aria-label={shown() ? t("field.hide") : t("field.show")} aria-pressed={shown()} onClick={() => setShown(!shown())}>
@@ -65,9 +67,8 @@ export const Field = (props: FieldProps) => {
         </Show>
       </div>
       {props.after}
-      <Show when={props.error !== undefined} fallback={<Show when={props.hint}>{(hint) => <TextField.Description class="field-hint">{hint()}</TextField.Description>}</Show>}>
-        <TextField.ErrorMessage class="field-error">{props.error}</TextField.ErrorMessage>
-      </Show>
+      <Show when={props.error}>{(error) => <TextField.ErrorMessage class="field-error">{error()}</TextField.ErrorMessage>}</Show>
+      <Show when={props.hint}>{(hint) => <TextField.Description class="field-hint">{hint()}</TextField.Description>}</Show>
     </TextField>
   );
 };

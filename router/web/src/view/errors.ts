@@ -15,9 +15,8 @@ export const fieldErrors = (error: unknown): Record<string, string> => {
   if (!(error instanceof ApiError)) return {};
   return Object.fromEntries(
     error.fields.map(({ field, code, detail }) => {
-      const key = `invalid.${code}` as Key;
-      const known = t(key);
-      return [field, known === key ? detail : known];
+      const keys = [`invalid.${field}.${code}`, `invalid.${code}`] as Key[];
+      return [field, keys.map((key) => t(key)).find((text, n) => text !== keys[n]) ?? detail];
     }),
   );
 };

@@ -1,6 +1,6 @@
 // The store as the screens read it: signals that follow what events touched. Nothing here decides anything.
 
-import { batch, createMemo, createSignal, type Accessor } from "solid-js";
+import { batch, createEffect, createMemo, createSignal, type Accessor } from "solid-js";
 import { Engine } from "../engine/engine";
 import { ApiError, Http } from "../net/http";
 import type { Conversation, ConversationId, Message, Seq, User, UserId } from "../protocol";
@@ -51,12 +51,17 @@ export class Model {
   private readonly list = createSignal<void>(undefined, { equals: false });
   private readonly unsentSignal = createSignal<void>(undefined, { equals: false });
   private readonly phaseSignal = createSignal<void>(undefined, { equals: false });
+  /** A text that goes back to where it was written. */
+  readonly returned = createSignal<{ conversation_id: ConversationId; text: string } | null>(null);
   private readonly wanted = new Map<UserId, number>();
   private gathering: ReturnType<typeof setTimeout> | undefined;
   private waiting: Touched[] = [];
   private drawing: ReturnType<typeof setTimeout> | undefined;
   private drawnAt = 0;
   readonly ready: Accessor<boolean>;
+  /** Connected, and all that was missed has come. */
+  readonly live: Accessor<boolean>;
+  /** The server took no further connection of this person, and there is none yet. */
   readonly tooMany: Accessor<boolean>;
   /** Conversations of the list, the most recently active first. */
   readonly order: Accessor<ConversationId[]>;
@@ -70,13 +75,17 @@ export class Model {
     this.state = emptyState(this.me);
     this.http = new Http(session.token, () => this.told.over("revoked"));
     const [ready, setReady] = createSignal(false);
-    const [tooMany, setTooMany] = createSignal(false);
+    const [refused, setRefused] = createSignal(false);
     this.ready = ready;
-    this.tooMany = tooMany;
+    this.live = createMemo(() => this.phase().phase === "live");
+    this.tooMany = () => refused() && !this.live();
+    createEffect(() => this.live() && setRefused(false));
     this.order = createMemo(() => {
       this.list[0]();
+      this.unsentSignal[0]();
       const listed = [...this.state.conversations.values()].filter(isListed);
       const active = new Map(listed.map((k) => [k.info.conversation_id, lastActive(k)]));
+      for (const { conversation_id: id, at } of this.state.unsent) if (active.has(id)) active.set(id, Math.max(active.get(id) ?? 0, at));
       return [...active.keys()].sort((a, b) => (active.get(b) ?? 0) - (active.get(a) ?? 0));
     });
     this.unreadTotal = createMemo(() => {
@@ -98,7 +107,7 @@ export class Model {
       changed: (touched) => this.draw(touched),
       arrived: (message) => this.told.arrived(message),
       over: () => this.told.over("revoked"),
-      tooMany: () => setTooMany(true),
+      tooMany: () => setRefused(true),
     });
     this.engine.start();
   }
@@ -162,6 +171,12 @@ export class Model {
 
   send(conversation_id: ConversationId, text: string): void {
     this.dispatch({ is: "send", conversation_id, client_message_id: uuidv7(), text });
+  }
+
+  /** An own message that was not sent, and will not be. */
+  discard(unsent: Unsent): void {
+    this.dispatch({ is: "discard", client_message_id: unsent.client_message_id });
+    this.returned[1](unsent);
   }
 
   read(conversation_id: ConversationId, seq: Seq): void {

@@ -11,21 +11,21 @@ import { loadChoice, saveChoice } from "./session";
 const [wanted, setWanted] = createSignal(loadChoice("notifications") === "on");
 export { wanted as notificationsWanted };
 
-export const canNotify = (): "yes" | "ask" | "no" => {
-  if (typeof Notification === "undefined" || Notification.permission === "denied") return "no";
-  return Notification.permission === "granted" ? "yes" : "ask";
-};
+const permitted = (): NotificationPermission | "unsupported" => (typeof Notification === "undefined" ? "unsupported" : Notification.permission);
+const [permission, setPermission] = createSignal(permitted());
+export { permission };
 
 /** Must come from a click: browsers ask only then. */
 export const wantNotifications = async (on: boolean): Promise<void> => {
-  if (on && canNotify() === "ask") await Notification.requestPermission();
-  const given = on && canNotify() === "yes";
+  if (on && permitted() === "default") await Notification.requestPermission();
+  setPermission(permitted());
+  const given = on && permitted() === "granted";
   setWanted(given);
   saveChoice("notifications", given ? "on" : "off");
 };
 
 export const notifyOf = (model: Model, message: Message): void => {
-  if (!wanted() || canNotify() !== "yes" || model.seen().any) return;
+  if (!wanted() || permitted() !== "granted" || model.seen().any) return;
   const kept = model.conversation(message.conversation_id);
   const name = nameOf(model.person(message.sender_id), t("notify.new"));
   const title = kept?.info.title == null ? name : `${name} · ${safeName(kept.info.title)}`;
@@ -44,8 +44,10 @@ const show = async (title: string, options: NotificationOptions): Promise<void> 
   };
 };
 
-/** A click on a notification that the service worker shows. */
 export const startNotifications = (): void => {
+  // Given or taken away in the browser's settings.
+  void navigator.permissions?.query({ name: "notifications" }).then((status) => (status.onchange = () => setPermission(permitted()))).catch(() => {});
+  // A click on a notification that the service worker shows.
   navigator.serviceWorker?.addEventListener("message", ({ data }: MessageEvent<{ open?: string }>) => {
     if (typeof data?.open === "string") open(data.open);
   });

@@ -54,6 +54,16 @@ export const go = (to: Place, replace = false): void => {
 
 export const open = (id: string): void => go({ is: "conversation", id, details: false });
 
+/** Leaves a conversation that is no longer there to go back to. */
+export const toList = (): void => {
+  const from = place();
+  const steps = Math.min(history.state?.inside ?? 0, from.is === "conversation" && from.details ? 2 : 1);
+  if (steps === 0) return go({ is: "list" }, true);
+  // Where it was opened by its address, the list is not behind it.
+  addEventListener("popstate", () => place().is !== "list" && go({ is: "list" }, true), { once: true });
+  history.go(-steps);
+};
+
 /** One step up, by going back where that is the same. */
 export const up = (): void => {
   const from = place();

@@ -1,16 +1,36 @@
-// Keys for everything. Single letters count only where nobody is writing.
+// Keys for everything. Single letters count only where nobody is writing, and can be switched off: who speaks to the
+// machine instead of typing would set them off by accident.
+
+import { createSignal } from "solid-js";
+import { loadChoice, saveChoice } from "./session";
 
 export type Action = "search" | "new" | "next" | "previous" | "unread" | "details" | "settings" | "compose" | "help" | "close";
 
+const [singleKeys, setSingleKeys] = createSignal(loadChoice("single_keys") !== "off");
+export { singleKeys };
+export const chooseSingleKeys = (on: boolean): void => {
+  setSingleKeys(on);
+  saveChoice("single_keys", on ? "on" : "off");
+};
+
+/** Whether the list of them is shown. */
+const [keysShown, setKeysShown] = createSignal(false);
+export { keysShown };
+export const showKeys = (): void => void setKeysShown(true);
+export const hideKeys = (): void => void setKeysShown(false);
+
+/** As it is called on this keyboard. */
+export const COMMAND = /Mac|iPhone|iPad/.test(navigator.platform) ? "⌘" : "Ctrl";
+
 /** As they are shown and told to screen readers. */
 export const KEYS: Record<Action, string[]> = {
-  search: ["Ctrl", "K"],
+  search: [COMMAND, "K"],
   new: ["N"],
   next: ["Alt", "↓"],
   previous: ["Alt", "↑"],
   unread: ["Alt", "Shift", "↓"],
   details: ["I"],
-  settings: ["Ctrl", ","],
+  settings: [COMMAND, ","],
   compose: ["R"],
   help: ["?"],
   close: ["Esc"],
@@ -23,7 +43,7 @@ const actionOf = (event: KeyboardEvent, writes: boolean): Action | null => {
   if (event.altKey && event.key === "ArrowDown") return event.shiftKey ? "unread" : "next";
   if (event.altKey && event.key === "ArrowUp") return "previous";
   if (event.key === "Escape") return "close";
-  if (writes || command || event.altKey) return null;
+  if (writes || command || event.altKey || !singleKeys()) return null;
   switch (event.key) {
     case "n":
       return "new";
