@@ -105,6 +105,19 @@ test("people are found by username and by words of their name, and an empty sear
   await search.fill("nobody.is.called.so");
   await page.getByText("Nobody found").waitFor();
   await shoot(page, "search-none");
+  await page.getByRole("button", { name: "Clear search" }).click();
+  assert.equal(await search.inputValue(), "");
+  await page.route("**/v1/users?query=*", (route) => route.abort("connectionreset"));
+  await search.fill(cleo.username);
+  await page.getByText("You are offline").waitFor();
+  await page.unroute("**/v1/users?query=*");
+  await page.getByRole("button", { name: "Try again" }).click();
+  await page.getByRole("option", { name: `Cleo ${word}` }).waitFor();
+  // The best one is a key away, and then one writes.
+  await page.keyboard.press("Tab");
+  await search.press("Enter");
+  await page.getByRole("heading", { name: `Cleo ${word}` }).waitFor();
+  await until(() => page.evaluate(() => document.activeElement.tagName), "TEXTAREA");
 });
 
 test("whom one blocks cannot write, until unblocked", async () => {
@@ -123,6 +136,12 @@ test("whom one blocks cannot write, until unblocked", async () => {
   await write(there, "Still there?");
   await there.getByText("Not sent. You cannot write here.").waitFor();
   await shoot(there, "refused");
+  // What is given up is not lost: it can be changed and sent again.
+  await there.getByRole("button", { name: "Delete" }).click();
+  await bubble(there, "Still there?").waitFor({ state: "detached" });
+  await until(() => there.getByLabel("Write a message").inputValue(), "Still there?");
+  await there.getByRole("button", { name: "Send" }).click();
+  await there.getByText("Not sent. You cannot write here.").waitFor();
   await here.keyboard.press("Control+,");
   const blocked = here.getByRole("region", { name: "Blocked people" });
   await blocked.getByRole("listitem").filter({ hasText: "Ben Okafor" }).getByRole("button", { name: "Unblock" }).click();

@@ -16,10 +16,13 @@ test("on a phone: one pane, back by gesture and by button, draft kept", async ()
   await row(page, "Ben Okafor").tap();
   await bubble(page, "On the go?").waitFor();
   assert.equal(await page.locator(".side").isVisible(), false);
+  const focused = () => page.evaluate(() => document.activeElement.className);
+  await until(focused, "head-title");
   await page.getByLabel("Write a message").fill("half a thou");
   await shoot(page, "conversation-phone");
   await page.goBack();
   await page.getByText("Draft:").waitFor();
+  await until(focused, "row");
   await row(page, "Ben Okafor").tap();
   assert.equal(await page.getByLabel("Write a message").inputValue(), "half a thou");
   await page.getByRole("button", { name: "Back" }).tap();

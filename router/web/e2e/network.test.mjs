@@ -17,6 +17,8 @@ test("what is written offline is sent once and in order, and what was missed is 
   await page.waitForFunction(() => navigator.serviceWorker.controller !== null);
   network.cut();
   for (const text of ["one", "two", "three"]) await write(page, text);
+  await row(page, "Ben Okafor").getByText("You: three").waitFor();
+  await row(page, "Ben Okafor").getByRole("img", { name: /Sending|Waiting/ }).waitFor();
   await page.getByText("Waiting for network").first().waitFor();
   await shoot(page, "offline");
   for (let n = 1; n <= 30; n++) await ben.send(conversation.conversation_id, `meanwhile ${n}`);
@@ -31,6 +33,55 @@ test("what is written offline is sent once and in order, and what was missed is 
   assert.deepEqual(messages.filter((m) => m.sender_id === anna.id).map((m) => m.text), ["Before the storm", "one", "two", "three"]);
   assert.equal((await texts(page)).filter((t) => t === "two").length, 1);
   await bubble(page, "meanwhile 30").waitFor();
+});
+
+test("who was not there goes on where they were, be it they or the network", async () => {
+  const [anna, ben] = await strangers();
+  const { conversation } = await ben.write([anna], "Before");
+  const id = conversation.conversation_id;
+  for (let n = 1; n <= 20; n++) await ben.send(id, `old ${n}`);
+  const network = await startNetwork();
+  const page = await at(browser, anna, { proxy: network.proxy });
+  await row(page, "Ben Okafor").click();
+  await page.getByRole("button", { name: "Jump to newest" }).click();
+  await bubble(page, "old 20").waitFor();
+  await row(page, "Ben Okafor").locator(".badge").waitFor({ state: "detached" });
+  const look = (visible) =>
+    page.evaluate((state) => {
+      Object.defineProperty(document, "visibilityState", { configurable: true, get: () => state });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }, visible ? "visible" : "hidden");
+  const onScreen = (text) => page.locator(".history").getByText(text, { exact: true }).evaluateAll((all) => all.some((el) => el.getBoundingClientRect().bottom < innerHeight));
+  const unread = (count) => row(page, "Ben Okafor").getByText(count, { exact: true }).waitFor();
+  const comesBack = async (what) => {
+    await page.locator(".new-mark").waitFor();
+    await until(() => onScreen(`${what} 1`), true);
+    assert.equal(await onScreen(`${what} 40`), false, "the newest is not read by being jumped to");
+    assert.equal(await page.locator(".new-mark").count(), 1);
+    await page.getByRole("button", { name: "Jump to newest" }).click();
+    await bubble(page, `${what} 40`).waitFor();
+    await row(page, "Ben Okafor").locator(".badge").waitFor({ state: "detached" });
+  };
+  await look(false);
+  for (let n = 1; n <= 40; n++) await ben.send(id, `unseen ${n}`);
+  await unread("40");
+  await look(true);
+  await comesBack("unseen");
+  network.cut();
+  await page.getByText("Waiting for network").first().waitFor();
+  for (let n = 1; n <= 40; n++) await ben.send(id, `offline ${n}`);
+  network.back();
+  await page.evaluate(() => dispatchEvent(new Event("online")));
+  await comesBack("offline");
+  // Who stays is followed.
+  for (let n = 1; n <= 30; n++) await ben.send(id, `live ${n}`);
+  await bubble(page, "live 30").waitFor();
+  await row(page, "Ben Okafor").locator(".badge").waitFor({ state: "detached" });
+  // After midnight, what was today is yesterday.
+  await row(page, "Ben Okafor").locator(".row-time", { hasText: ":" }).waitFor();
+  await page.clock.setFixedTime(Date.now() + 86_400_000);
+  await look(true);
+  await row(page, "Ben Okafor").locator(".row-time", { hasNotText: ":" }).waitFor();
 });
 
 test("a cell is killed while somebody writes", async () => {

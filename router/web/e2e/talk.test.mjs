@@ -124,7 +124,11 @@ test("members are added, made admins and back, and the last admin's leaving leav
     await page.getByRole("menuitem", { name: item }).click();
   };
   const member = (page, name) => page.getByRole("dialog").getByRole("listitem").filter({ hasText: name });
+  await here.route("**/members?*", (route) => route.abort("connectionreset"), { times: 1 });
+  await here.route("**/members", (route) => route.abort("connectionreset"), { times: 1 });
   await details(here);
+  await here.getByRole("dialog").getByText("You are offline").waitFor();
+  await here.getByRole("button", { name: "Try again" }).click();
   await details(there);
   await there.getByText("Only admins can change the name.").waitFor();
   // Anybody may add; what only admins may is not offered to others.
@@ -146,6 +150,9 @@ test("members are added, made admins and back, and the last admin's leaving leav
   await here.getByRole("button", { name: "Leave" }).click();
   await here.getByRole("alertdialog").getByRole("button", { name: "Leave" }).click();
   await row(here, "Hive tools").waitFor({ state: "detached" });
+  // There is no going back to what one has left.
+  await here.getByText("No conversations yet").locator("visible=true").waitFor();
+  assert.equal(await here.evaluate(() => [location.hash, history.state?.inside ?? 0].join()), ",0");
   await there.getByRole("button", { name: "Edit name" }).waitFor();
 });
 
@@ -296,4 +303,27 @@ test("by keyboard alone", async () => {
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("Enter");
   await bubble(page, "from Cleo").waitFor();
+  await until(() => page.evaluate(() => document.activeElement.tagName), "TEXTAREA");
+  // A new one: the name can be typed at once, and so can what there is to say.
+  await page.keyboard.press("Escape");
+  await until(() => page.evaluate(() => document.activeElement.className.includes("row")), true);
+  await page.keyboard.press("n");
+  await page.getByRole("tab", { name: "Group" }).waitFor();
+  await until(() => page.evaluate(() => document.activeElement.getAttribute("aria-label")), "People");
+  await page.keyboard.type(ben.username);
+  await page.getByRole("option", { name: /Ben Okafor/ }).waitFor();
+  await page.keyboard.press("Enter");
+  await bubble(page, "from Ben").waitFor();
+  await until(() => page.evaluate(() => document.activeElement.tagName), "TEXTAREA");
+  // Who speaks to the machine switches single letters off.
+  await page.keyboard.press("Control+,");
+  await page.getByRole("switch", { name: "Single letters" }).press("Space");
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await page.keyboard.press("Escape");
+  await page.getByText("Choose a conversation").waitFor();
+  await page.keyboard.press("n");
+  await page.keyboard.press("Control+k");
+  await until(() => page.evaluate(() => document.activeElement.getAttribute("aria-label")), "Search");
+  assert.equal(await page.getByRole("dialog").count(), 0);
 });

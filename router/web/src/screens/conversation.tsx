@@ -1,12 +1,13 @@
 // One conversation: title, history, composer.
 
-import { createEffect, createMemo, createSignal, lazy, Match, onCleanup, Show, Suspense, Switch } from "solid-js";
+import { createEffect, createMemo, createSignal, lazy, Match, onCleanup, onMount, Show, Suspense, Switch } from "solid-js";
 import { t } from "../i18n";
 import { isListed, isMember, type Kept } from "../store/state";
 import { ago } from "../text/time";
 import { Waiting } from "../ui/asked";
 import { Avatar } from "../ui/avatar";
 import { Button, IconButton } from "../ui/button";
+import { isTouch } from "../ui/focus";
 import { Back, Info } from "../ui/icons";
 import { sayError } from "../ui/toast";
 import { blockedBy } from "../view/blocks";
@@ -101,13 +102,16 @@ const Head = (props: { model: Model; kept: Kept }) => {
     return presence.last_seen === null ? t("chat.offline") : t("chat.last_seen", { ago: ago(presence.last_seen, now()) });
   };
   const details = () => go({ is: "conversation", id: info().conversation_id, details: true });
+  let heading!: HTMLHeadingElement;
+  // What was touched is no longer there, and the composer is not focused by itself.
+  onMount(() => isTouch() && document.querySelector("[role=dialog]") === null && heading.focus({ preventScroll: true }));
   return (
     <header class="head">
       <BackButton />
       <div class="head-who">
         <Avatar id={info().peer_id ?? info().conversation_id} name={title()} image={peer()?.image_url} size="s" online={peer()?.presence.online} />
         <div class="head-text">
-          <h1 class="head-title" tabindex="-1">
+          <h1 ref={heading} class="head-title" tabindex="-1">
             <button type="button" class="head-open" onClick={details}>
               <bdi>{title()}</bdi>
             </button>

@@ -17,6 +17,8 @@ const NEAR = 48;
 const FETCH_WITHIN = 1_200;
 /** Unread ones are shown from the first on, if they are not more than this. */
 const MARK_WITHIN = 140;
+/** Lines that were never seen have their sizes after this. */
+const SETTLE_MS = 200;
 /** So many new messages are read out at most: of more, the last ones. */
 const READ_OUT = 3;
 
@@ -98,13 +100,20 @@ export const History = (props: { model: Model; id: string; kept: Kept }) => {
 
   /** To the first unread one; while it has not come yet, at the newest. */
   const seek = (): void => {
+    clearTimeout(settling);
     if (toMark()) {
-      seekMark = false;
+      // Until lines are measured and the place is reached, nothing else pulls elsewhere, and nothing counts as seen.
+      settling = setTimeout(() => {
+        seekMark = false;
+        scrolled();
+      }, SETTLE_MS);
     } else {
       toNewest();
       older();
     }
   };
+  let settling: ReturnType<typeof setTimeout> | undefined;
+  onCleanup(() => clearTimeout(settling));
 
   createEffect(
     on(
@@ -204,7 +213,7 @@ export const History = (props: { model: Model; id: string; kept: Kept }) => {
       </div>
       <Show when={busy()}>
         <div class="history-busy" role="status" aria-label={t("loading")}>
-          <i />
+          <i class="spinner" />
         </div>
       </Show>
       <Show when={!atNewest()}>

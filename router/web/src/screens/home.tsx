@@ -1,12 +1,12 @@
 // One's conversations: list and conversation side by side, on a phone one of them.
 
-import { createEffect, createMemo, createSignal, lazy, Match, onCleanup, onMount, Show, Suspense, Switch } from "solid-js";
+import { createEffect, createMemo, createSignal, lazy, Match, on, onCleanup, onMount, Show, Suspense, Switch } from "solid-js";
 import { t } from "../i18n";
 import { unread } from "../store/state";
 import { focusComposer } from "../ui/focus";
 import { Mark } from "../ui/icons";
 import type { Model } from "../view/model";
-import { go, open, place, up } from "../view/place";
+import { go, hrefOf, open, place, up } from "../view/place";
 import { COMMAND, hideKeys, keysShown, showKeys, startShortcuts } from "../view/shortcuts";
 import { Conversation } from "./conversation";
 import { List, Nothing } from "./list";
@@ -70,6 +70,12 @@ export const Home = (props: { model: Model }) => {
   createEffect(() => {
     if (props.model.ready() && current() === null) props.model.view(null, true);
   });
+  // Back in the list, one is where one came from.
+  createEffect(
+    on(current, (now, before) => {
+      if (now === null && before != null) queueMicrotask(() => document.querySelector<HTMLElement>(`.row[href="${hrefOf(before)}"]`)?.focus({ preventScroll: true }));
+    }),
+  );
   createEffect(() => {
     const waiting = props.model.unreadTotal();
     document.title = waiting > 0 ? `(${waiting}) Skep` : "Skep";

@@ -154,8 +154,8 @@ export const Search = (props: { model: Model; query: string; onQuery: (query: st
     input.blur();
     if (one.is === "conversation") open(one.id);
     else await talkTo(props.model, one.id);
-    // It may be the one that is open.
-    focusComposer();
+    // After the list has done with the keys; it may be the one that is open.
+    setTimeout(focusComposer);
   };
 
   return (

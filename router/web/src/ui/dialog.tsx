@@ -18,7 +18,8 @@ const keepFocus = () => {
       const wanted = event.target instanceof HTMLElement && !isTouch() ? event.target.querySelector<HTMLElement>("[autofocus]") : null;
       if (wanted === null) return;
       event.preventDefault();
-      wanted.focus();
+      // Not within the effect that asks: it would follow whatever its focus reads.
+      queueMicrotask(() => wanted.focus());
     },
     onCloseAutoFocus: (event: Event): void => {
       // They are elsewhere already, such as in the conversation that it led to.
