@@ -48,6 +48,9 @@ test("on a phone the newest message is whole, and long names stay within the scr
   await ben.send(id, "That was the last of them.");
   const page = await at(browser, anna, { size: PHONE });
   await row(page, "Beekeepers").tap();
+  // One begins with the first that is unread.
+  await bubble(page, "Frame 1 is").waitFor();
+  await page.getByRole("button", { name: "Jump to newest" }).tap();
   await bubble(page, "the last of them").waitFor();
   const gap = () =>
     page.evaluate(() => {

@@ -17,8 +17,8 @@ const NEAR = 48;
 const FETCH_WITHIN = 1_200;
 /** Unread ones are shown from the first on, if they are not more than this. */
 const MARK_WITHIN = 140;
-/** Lines that were never seen have their sizes after this. */
-const SETTLE_MS = 200;
+/** The place to begin at is reached within this, or never. */
+const SETTLE_MS = 500;
 /** So many new messages are read out at most: of more, the last ones. */
 const READ_OUT = 3;
 
@@ -41,7 +41,8 @@ export const History = (props: { model: Model; id: string; kept: Kept }) => {
   const returned = (): void => {
     const waiting = unread(props.kept);
     if (waiting > 0 && (newFrom() ?? 0) <= props.kept.read) setNewFrom(props.kept.read + 1);
-    if (atNewest()) seekMark = waiting > 0 && waiting <= MARK_WITHIN;
+    // Who wrote meanwhile is at their own words.
+    if (atNewest()) seekMark = waiting > 0 && waiting <= MARK_WITHIN && props.model.unsent(props.id).length === 0;
   };
   untrack(returned);
   let wasAway = false;
@@ -100,20 +101,27 @@ export const History = (props: { model: Model; id: string; kept: Kept }) => {
 
   /** To the first unread one; while it has not come yet, at the newest. */
   const seek = (): void => {
-    clearTimeout(settling);
+    cancelAnimationFrame(settling);
     if (toMark()) {
-      // Until lines are measured and the place is reached, nothing else pulls elsewhere, and nothing counts as seen.
-      settling = setTimeout(() => {
-        seekMark = false;
-        scrolled();
-      }, SETTLE_MS);
+      // Lines that were never shown are measured in the frame after.
+      settling = requestAnimationFrame(() => settle(performance.now() + SETTLE_MS));
     } else {
       toNewest();
       older();
     }
   };
-  let settling: ReturnType<typeof setTimeout> | undefined;
-  onCleanup(() => clearTimeout(settling));
+  /** Until the place is reached, nothing else pulls elsewhere, and nothing counts as seen. */
+  const settle = (end: number): void => {
+    settling = requestAnimationFrame(() => {
+      const [mark, view] = [box.querySelector(".new-mark")?.getBoundingClientRect(), box.getBoundingClientRect()];
+      const reached = mark !== undefined && mark.top >= view.top && mark.bottom <= view.bottom;
+      if (!reached && performance.now() < end) return settle(end);
+      seekMark = false;
+      scrolled();
+    });
+  };
+  let settling = 0;
+  onCleanup(() => cancelAnimationFrame(settling));
 
   createEffect(
     on(
