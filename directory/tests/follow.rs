@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use skep_children::Postgres;
+use skep_children::{HeldPort, Postgres};
 use skep_directory::{Config, DirectoryError, MapWatch};
 use skep_inside::{ClusterSecret, Inside};
 use skep_protocol::{CellId, Epoch, wire};
@@ -15,7 +15,7 @@ const SECRET: &str = "0123456789abcdef0123456789abcdef";
 struct World {
     postgres: Postgres,
     folder: std::path::PathBuf,
-    listen: std::net::SocketAddr,
+    port: HeldPort,
 }
 
 impl World {
@@ -24,14 +24,13 @@ impl World {
         postgres.create_database("directory").unwrap();
         let folder = postgres.folder().join("maps");
         std::fs::create_dir(&folder).unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        Self { postgres, folder, listen: port }
+        Self { postgres, folder, port: HeldPort::any().unwrap() }
     }
 
     fn directory(&self) -> CancellationToken {
         let stop = CancellationToken::new();
         let config = Config {
-            listen: self.listen,
+            listen: self.port.address(),
             admin_listen: "127.0.0.1:0".parse().unwrap(),
             database: self.postgres.conninfo("directory"),
             cluster_secret: ClusterSecret::new(SECRET),
@@ -47,7 +46,7 @@ impl World {
 
     fn watch_as(&self, name: &str, secret: &str) -> Arc<MapWatch> {
         let inside = Inside::plain(&ClusterSecret::new(secret).load().unwrap());
-        let url = format!("http://{}", self.listen);
+        let url = format!("http://{}", self.port.address());
         MapWatch::start(&url, &inside, self.folder.join(name), CancellationToken::new()).unwrap()
     }
 }

@@ -1,13 +1,13 @@
 //! A directory, cells and a router in this process, each cell with a PostgreSQL and a Redis of its own.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use hyper::Method;
 use skep_authority::Authority;
-use skep_children::{Postgres, Redis};
+use skep_children::{HeldPort, Postgres, Redis};
 use skep_directory::MapWatch;
 use skep_gate::{RateLimits, TrustedProxies};
 use skep_inside::{ClusterSecret, Inside};
@@ -35,6 +35,7 @@ pub struct Deployment {
     /// What a process of it has.
     pub inside: Inside,
     map: Arc<MapWatch>,
+    _ports: Vec<HeldPort>,
     stop: CancellationToken,
 }
 
@@ -89,6 +90,8 @@ impl Deployment {
             parts.push(servers.await.unwrap());
         }
         parts[0].0.create_database("directory").unwrap();
+        let mut ports = Vec::new();
+        let mut free = || free(&mut ports);
         let directory_listen = free();
         tokio::spawn(skep_directory::run(
             skep_directory::Config {
@@ -171,7 +174,16 @@ impl Deployment {
         tokio::spawn(skep_router::run(router, stop.clone()));
         let url = format!("{http_scheme}://{listen}");
         let door = Door::new(url);
-        let this = Arc::new(Self { door, cells: started, directory_url, tls, inside: inside.clone(), map, stop });
+        let this = Arc::new(Self {
+            door,
+            cells: started,
+            directory_url,
+            tls,
+            inside: inside.clone(),
+            map,
+            _ports: ports,
+            stop,
+        });
         eventually(START, "the router knows all cells", async || {
             let ready = this.try_call(Method::GET, "/readyz", None, None, None).await;
             ready.is_ok_and(|reply| reply.status == 200)
@@ -232,7 +244,8 @@ pub async fn eventually(patience: Duration, what: &str, mut holds: impl AsyncFnM
     }
 }
 
-/// An address that was free a moment ago.
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+/// An address that is nobody else's while it is held.
+fn free(held: &mut Vec<HeldPort>) -> SocketAddr {
+    held.push(HeldPort::any().unwrap());
+    held.last().unwrap().address()
 }

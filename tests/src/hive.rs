@@ -4,9 +4,11 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+use std::{io, iter};
 
 use nix::{sys::signal::Signal, unistd::Pid};
 use prost::Message as _;
+use skep_children::HeldPort;
 use skep_ops::Deployment as Parts;
 use skep_tls::TlsFiles;
 
@@ -21,7 +23,8 @@ pub struct Hive {
     pub data: PathBuf,
     program: PathBuf,
     cells: u32,
-    router_port: u16,
+    /// The router's, then the cells'.
+    ports: Vec<HeldPort>,
     /// The certificate and key of its public ports.
     tls: Option<TlsFiles>,
     up: Option<Child>,
@@ -37,10 +40,10 @@ impl Hive {
     /// The same, whose public ports speak TLS where they are given what to show.
     pub async fn start_with(program: &str, cells: u32, tls: Option<TlsFiles>) -> Self {
         let data = std::env::temp_dir().join(format!("skep-hive-{:x}", rand::random::<u64>()));
-        let router_port = free_ports(cells);
+        let ports = free_ports(cells);
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let door = Door::new(format!("{scheme}://127.0.0.1:{router_port}"));
-        let mut hive = Self { data, program: program.into(), cells, router_port, tls, up: None, door };
+        let door = Door::new(format!("{scheme}://{}", ports[0].address()));
+        let mut hive = Self { data, program: program.into(), cells, ports, tls, up: None, door };
         hive.up().await;
         hive
     }
@@ -55,7 +58,7 @@ impl Hive {
         let up = Command::new(&self.program)
             .args(["up", "--rate-limits", "off", "--data"])
             .arg(&self.data)
-            .args(["--cells", &self.cells.to_string(), "--router-port", &self.router_port.to_string()])
+            .args(["--cells", &self.cells.to_string(), "--router-port", &self.ports[0].address().port().to_string()])
             .args(tls)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
@@ -149,11 +152,11 @@ pub fn signal(pid: u32, signal: Signal) {
     _ = nix::sys::signal::kill(Pid::from_raw(pid as i32), signal);
 }
 
-/// A port for a router with room above it for the cells.
-fn free_ports(cells: u32) -> u16 {
-    let is_free = |port: u16| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
-    (0..1_000)
-        .map(|_| rand::random_range(20_000_u16..32_000))
-        .find(|port| is_free(*port) && (1..=cells as u16).all(|cell| is_free(port + 10 + cell)))
-        .expect("some ports are free")
+/// The ports of a router and of its cells, held while it lives.
+fn free_ports(cells: u32) -> Vec<HeldPort> {
+    let hold = |router: u16| {
+        let cells = (1..=cells as u16).map(|cell| router + 10 + cell);
+        iter::once(router).chain(cells).map(HeldPort::at).collect::<io::Result<Vec<_>>>().ok()
+    };
+    (0..1_000).map(|_| rand::random_range(20_000_u16..32_000)).find_map(hold).expect("some ports are free")
 }

@@ -2,13 +2,14 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
+use skep_children::HeldPort;
 use skep_ops::Deployment;
 
 /// Generous: a build machine may be busy. What is awaited normally takes some seconds.
@@ -16,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 pub struct Up {
     scratch: PathBuf,
-    router_port: u16,
+    ports: [HeldPort; 2],
     child: Option<Child>,
 }
 
@@ -33,7 +34,7 @@ impl Up {
     pub fn start() -> Self {
         let scratch = std::env::temp_dir().join(format!("skep-up-{:08x}", rand::random::<u32>()));
         std::fs::create_dir(&scratch).unwrap();
-        let mut this = Self { scratch, router_port: free_ports(), child: None };
+        let mut this = Self { scratch, ports: free_ports(), child: None };
         this.again();
         this
     }
@@ -53,7 +54,7 @@ impl Up {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_skep"));
-        command.arg("up").arg("--data").arg(self.folder()).arg("--router-port").arg(self.router_port.to_string());
+        command.arg("up").arg("--data").arg(self.folder()).arg("--router-port").arg(self.router_port().to_string());
         if arguments.is_empty() {
             command.args(["--cells", "1"]);
         }
@@ -66,7 +67,7 @@ impl Up {
     }
 
     pub fn router_port(&self) -> u16 {
-        self.router_port
+        self.ports[0].address().port()
     }
 
     /// The deployment, once it is announced.
@@ -170,12 +171,12 @@ fn is_ready(address: &str) -> bool {
     get().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
 }
 
-/// A router port that is free together with the socket port of one cell; below what the system hands out by itself.
-fn free_ports() -> u16 {
+/// A router's port and the socket port of one cell, below what the system hands out by itself.
+fn free_ports() -> [HeldPort; 2] {
     loop {
         let port = rand::random_range(10_000..19_000);
-        if [port, port + 11].into_iter().all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
-            return port;
+        if let (Ok(router), Ok(socket)) = (HeldPort::at(port), HeldPort::at(port + 11)) {
+            return [router, socket];
         }
     }
 }

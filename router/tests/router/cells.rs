@@ -15,6 +15,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
+use skep_children::HeldPort;
 use tokio::net::TcpListener;
 use tokio_stream::StreamExt;
 
@@ -45,6 +46,7 @@ pub enum Order {
 pub struct FakeCell {
     pub number: u32,
     pub address: SocketAddr,
+    _port: Arc<HeldPort>,
     shared: Arc<Shared>,
 }
 
@@ -57,8 +59,8 @@ struct Shared {
 impl FakeCell {
     /// A cell with an address at which nobody serves yet.
     pub fn away(number: u32) -> Self {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        Self { number, address: free, shared: Arc::default() }
+        let port = HeldPort::any().unwrap();
+        Self { number, address: port.address(), _port: Arc::new(port), shared: Arc::default() }
     }
 
     pub async fn serve(&self) {

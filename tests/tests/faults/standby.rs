@@ -3,12 +3,13 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::json;
+use skep_children::HeldPort;
 use skep_tests::{Door, Hive, eventually, signal};
 
 use crate::{SKEP, load::Load};
 
 /// A second process for a cell, which waits for its shard. Ends with its value.
-struct Standby(Child);
+struct Standby(Child, #[expect(dead_code, reason = "held for it")] Vec<HeldPort>);
 
 impl Standby {
     /// Of the same configuration, but for the addresses.
@@ -16,7 +17,13 @@ impl Standby {
         let folder = hive.data.join(format!("cell-{cell}"));
         let text = std::fs::read_to_string(folder.join("config.toml")).unwrap();
         let mut config: toml::Table = toml::from_str(&text).unwrap();
-        let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let mut ports = Vec::new();
+        let mut free = || {
+            let port = HeldPort::any().unwrap();
+            let address = port.address().to_string();
+            ports.push(port);
+            address
+        };
         let (socket, admin) = (free(), free());
         let listen = socket.clone();
         let socket_url = format!("ws://{socket}/v1/socket");
@@ -41,7 +48,7 @@ impl Standby {
             .stderr(log)
             .spawn()
             .unwrap();
-        let standby = Self(child);
+        let standby = Self(child, ports);
         let (waits, admin) = (Duration::from_secs(40), Door::new(format!("http://{admin}")));
         eventually(waits, "the standby waits", async || {
             let health = admin.try_call(hyper::Method::GET, "/healthz", None, None, None).await;

@@ -1,6 +1,7 @@
 use hyper::Method;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
+use skep_children::HeldPort;
 use skep_tests::{Hive, PASSWORD, Person, signal};
 
 use crate::{
@@ -132,9 +133,9 @@ fn refusals(hive: &Hive) {
     }
     let nowhere = skep(&["status", "--data", "/nowhere"], "");
     assert_eq!(nowhere.code, 69, "{nowhere:?}");
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = HeldPort::any().unwrap();
     let secret = "x".repeat(40);
-    for (address, code) in [(format!("http://{closed}").as_str(), 69), ("not an address", 64)] {
+    for (address, code) in [(format!("http://{}", closed.address()).as_str(), 69), ("not an address", 64)] {
         assert_eq!(skep(&["map", "--cluster-secret", &secret, "--directory", address], "").code, code, "{address}");
     }
     for verb in [&["user"][..], &["status"], &["map"], &["import"]] {
