@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { resolve } from "node:path";
-import { at, bubble, choosePicture, logIn, newBrowser, openAt, row, shoot, write } from "./browser.mjs";
+import { at, bubble, choosePicture, logIn, look, newBrowser, onScreen, openAt, row, shoot, write } from "./browser.mjs";
 import { PASSWORD, Person, unused } from "./people.mjs";
 import { browser, hive, person, sent, strangers, until } from "./story.mjs";
 
@@ -107,6 +107,9 @@ test("people are found by username and by words of their name, and an empty sear
   await shoot(page, "search-none");
   await page.getByRole("button", { name: "Clear search" }).click();
   assert.equal(await search.inputValue(), "");
+  // The same again is found, or not, as before.
+  await search.fill("nobody.is.called.so");
+  await page.getByText("Nobody found").waitFor();
   await page.route("**/v1/users?query=*", (route) => route.abort("connectionreset"));
   await search.fill(cleo.username);
   await page.getByText("You are offline").waitFor();
@@ -118,11 +121,16 @@ test("people are found by username and by words of their name, and an empty sear
   await search.press("Enter");
   await page.getByRole("heading", { name: `Cleo ${word}` }).waitFor();
   await until(() => page.evaluate(() => document.activeElement.tagName), "TEXTAREA");
+  // Where something was found here, it is said that there may be more.
+  await page.route("**/v1/users?query=*", (route) => route.abort("connectionreset"));
+  await search.fill(word);
+  await page.getByRole("option", { name: `Cleo ${word}` }).waitFor();
+  await page.getByText("You are offline").waitFor();
 });
 
 test("whom one blocks cannot write, until unblocked", async () => {
   const [anna, ben] = await strangers();
-  await ben.write([anna], "Buy my honey!");
+  const { conversation } = await ben.write([anna], "Buy my honey!");
   const [here, there] = [await at(browser, anna), await at(browser, ben)];
   await row(here, "Ben Okafor").click();
   await row(there, "Anna Weber").click();
@@ -137,16 +145,29 @@ test("whom one blocks cannot write, until unblocked", async () => {
   await there.getByText("Not sent. You cannot write here.").waitFor();
   await shoot(there, "refused");
   // What is given up is not lost: it can be changed and sent again.
-  await there.getByRole("button", { name: "Delete" }).click();
-  await bubble(there, "Still there?").waitFor({ state: "detached" });
-  await until(() => there.getByLabel("Write a message").inputValue(), "Still there?");
-  await there.getByRole("button", { name: "Send" }).click();
+  await write(there, "Hello?");
+  await there.getByText("Not sent. You cannot write here.").nth(1).waitFor();
+  for (const text of ["Still there?", "Hello?"]) {
+    await there.getByRole("button", { name: "Delete" }).first().click();
+    await bubble(there, text).waitFor({ state: "detached" });
+  }
+  await until(() => there.getByLabel("Write a message").inputValue(), "Still there?\nHello?");
+  await write(there, "Still there?");
   await there.getByText("Not sent. You cannot write here.").waitFor();
   await here.keyboard.press("Control+,");
   const blocked = here.getByRole("region", { name: "Blocked people" });
   await blocked.getByRole("listitem").filter({ hasText: "Ben Okafor" }).getByRole("button", { name: "Unblock" }).click();
   await blocked.getByText("You have not blocked anybody.").waitFor();
   await here.keyboard.press("Escape");
+  // One that failed keeps nobody from going on where they were, and is not the newest.
+  await look(there, false);
+  for (let n = 1; n <= 40; n++) await anna.send(conversation.conversation_id, `Sorry ${n}`);
+  await row(there, "Anna Weber").getByText("40", { exact: true }).waitFor();
+  await row(there, "Anna Weber").getByText("Sorry 40").waitFor();
+  await look(there, true);
+  await until(() => onScreen(there, "Sorry 1"), true);
+  assert.equal(await onScreen(there, "Sorry 40"), false);
+  await there.getByRole("button", { name: "Jump to newest" }).click();
   await there.getByRole("button", { name: "Try again" }).click();
   await sent(there, "Still there?");
   await bubble(here, "Still there?").waitFor();

@@ -76,6 +76,20 @@ export const row = (page, title) => page.locator(".row", { has: page.locator(".r
 /** The one message that says so: none is there twice. */
 export const bubble = (page, text) => page.locator(".bubble", { hasText: text });
 
+/** Looks elsewhere, or again at the page. */
+export const look = (page, visible) =>
+  page.evaluate((state) => {
+    Object.defineProperty(document, "visibilityState", { configurable: true, get: () => state });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, visible ? "visible" : "hidden");
+/** Whether a message is where one sees it. */
+export const onScreen = (page, text) =>
+  page.locator(".history").evaluate((box, said) => {
+    const view = box.getBoundingClientRect();
+    const texts = [...box.querySelectorAll(".message-text")].filter((el) => el.textContent === said).map((el) => el.getBoundingClientRect());
+    return texts.some(({ top, bottom }) => top >= view.top && bottom <= view.bottom);
+  }, text);
+
 export const write = async (page, text) => {
   await page.getByLabel("Write a message").fill(text);
   await page.getByRole("button", { name: "Send" }).click();

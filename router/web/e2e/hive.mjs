@@ -23,9 +23,9 @@ const free = (port) =>
     server.listen(port, "127.0.0.1", () => server.close(() => answer(true)));
   });
 
-/** A router's port, with the cells' behind it free too. Files are tested side by side, each looks elsewhere first. */
+/** A router's port, with the cells' behind it free too. */
 const freePort = async () => {
-  for (let port = 21_000 + (process.pid % 200) * 50; ; port += 50) {
+  for (let port = 21_000 + Math.floor(Math.random() * 5_000); ; port += 50) {
     const all = await Promise.all([port, ...[1, 2, 3].map((n) => port + 10 + n)].map(free));
     if (all.every(Boolean)) return port;
   }

@@ -4,7 +4,7 @@ import { createEffect, createMemo, createSignal, on, onCleanup, onMount, Show, u
 import { t } from "../i18n";
 import { TEXT_BYTES, TEXT_CHARS } from "../protocol";
 import { countChars } from "../text/names";
-import { isTouch } from "../ui/focus";
+import { goOnWriting, isTouch } from "../ui/focus";
 import { Send } from "../ui/icons";
 import type { Model } from "../view/model";
 
@@ -47,8 +47,17 @@ export const Composer = (props: { model: Model; id: string }) => {
     keepDraft();
     grow();
   };
-  // What is being written is not lost for it.
-  createEffect(on(props.model.returned[0], (back) => back?.conversation_id === props.id && isBlank() && put(back.text), { defer: true }));
+  createEffect(
+    on(
+      props.model.returned[0],
+      (back) => {
+        if (back?.conversation_id !== props.id) return;
+        put(back.text);
+        goOnWriting();
+      },
+      { defer: true },
+    ),
+  );
   const typed = (): void => {
     setText(area.value);
     grow();

@@ -121,7 +121,7 @@ const Head = (props: { model: Model; kept: Kept }) => {
           </span>
         </div>
       </div>
-      <IconButton label={t("chat.details")} keys="I" onClick={details}>
+      <IconButton label={t("chat.details")} letter="I" onClick={details}>
         <Info />
       </IconButton>
     </header>

@@ -13,7 +13,7 @@ import { say, sayError } from "../ui/toast";
 import { block, blockedBy } from "../view/blocks";
 import { fieldErrors, sentence } from "../view/errors";
 import type { Model } from "../view/model";
-import { toList } from "../view/place";
+import { place, toList } from "../view/place";
 import { titleOf } from "../view/titles";
 import { Members } from "./members";
 import { ShareLink } from "./share-link";
@@ -33,8 +33,10 @@ export default function Details(props: Props) {
 const leave = async (props: Props, title: string, lead: string, yes: string): Promise<void> => {
   if (!(await ask({ title, lead, yes, danger: props.kept.info.kind !== "direct" }))) return;
   try {
-    await props.model.http.removeMember(props.kept.info.conversation_id, "me");
-    toList();
+    const id = props.kept.info.conversation_id;
+    await props.model.http.removeMember(id, "me");
+    const at = place();
+    if (at.is === "conversation" && at.id === id) toList();
   } catch (error) {
     sayError(error);
   }
@@ -157,7 +159,8 @@ const ChannelLink = (props: Props & { isAdmin: boolean }) => {
   const renew = async (): Promise<void> => {
     if (!(await ask({ title: t("details.link.renew.confirm"), lead: t("details.link.renew.lead"), yes: t("details.link.renew") }))) return;
     try {
-      link.set(await props.model.http.renewLink(id()));
+      const renewed = await props.model.http.renewLink(id());
+      link.change(() => renewed);
       say(t("saved"));
     } catch (error) {
       sayError(error);

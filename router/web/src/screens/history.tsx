@@ -42,7 +42,7 @@ export const History = (props: { model: Model; id: string; kept: Kept }) => {
     const waiting = unread(props.kept);
     if (waiting > 0 && (newFrom() ?? 0) <= props.kept.read) setNewFrom(props.kept.read + 1);
     // Who wrote meanwhile is at their own words.
-    if (atNewest()) seekMark = waiting > 0 && waiting <= MARK_WITHIN && props.model.unsent(props.id).length === 0;
+    if (atNewest()) seekMark = waiting > 0 && waiting <= MARK_WITHIN && props.model.unsent(props.id).every((u) => u.status.is === "failed");
   };
   untrack(returned);
   let wasAway = false;
@@ -73,15 +73,6 @@ export const History = (props: { model: Model; id: string; kept: Kept }) => {
     if (last >= 0) list?.scrollToIndex(last, { align: "end" });
   };
 
-  const toMark = (): boolean => {
-    const from = newFrom();
-    if (from === null) return false;
-    const at = lines().all.findIndex((l) => "seq" in l && l.seq >= from);
-    if (at < 0 || (at === 0 && hasOlder(props.kept) && props.kept.floor > from)) return false;
-    list?.scrollToIndex(at, { align: "start", offset: -96 });
-    return true;
-  };
-
   /** Marks as read what is on screen while somebody looks. */
   const look = (): void => {
     if (!visible() || list === undefined || seekMark) return;
@@ -99,16 +90,23 @@ export const History = (props: { model: Model; id: string; kept: Kept }) => {
     look();
   };
 
-  /** To the first unread one; while it has not come yet, at the newest. */
+  /** To the first unread one; while it is still to come, at the newest. */
   const seek = (): void => {
-    cancelAnimationFrame(settling);
-    if (toMark()) {
-      // Lines that were never shown are measured in the frame after.
-      settling = requestAnimationFrame(() => settle(performance.now() + SETTLE_MS));
-    } else {
+    const { kept } = props;
+    const from = Math.max(newFrom() ?? 0, kept.info.first_seq);
+    const { all } = lines();
+    const at = all.findIndex((line) => "seq" in line && line.seq >= from);
+    // What lies before it may be on its way: older ones, or a hole.
+    const allCame = kept.floor > from ? !hasOlder(kept) : kept.fetch.is === "hopeless";
+    if (!allCame && keyOf(all[at]) !== from) {
       toNewest();
-      older();
+      if (kept.floor > from) older();
+      return;
     }
+    if (at < 0) return chose();
+    list?.scrollToIndex(at, { align: "start", offset: -96 });
+    // Lines that were never shown are measured in the frame after.
+    if (settling === 0) settling = requestAnimationFrame(() => settle(performance.now() + SETTLE_MS));
   };
   /** Until the place is reached, nothing else pulls elsewhere, and nothing counts as seen. */
   const settle = (end: number): void => {
@@ -116,12 +114,18 @@ export const History = (props: { model: Model; id: string; kept: Kept }) => {
       const [mark, view] = [box.querySelector(".new-mark")?.getBoundingClientRect(), box.getBoundingClientRect()];
       const reached = mark !== undefined && mark.top >= view.top && mark.bottom <= view.bottom;
       if (!reached && performance.now() < end) return settle(end);
-      seekMark = false;
+      chose();
       scrolled();
     });
   };
   let settling = 0;
-  onCleanup(() => cancelAnimationFrame(settling));
+  /** Who is there, or scrolls, jumps or writes, is where they want to be. */
+  const chose = (): void => {
+    seekMark = false;
+    cancelAnimationFrame(settling);
+    settling = 0;
+  };
+  onCleanup(chose);
 
   createEffect(
     on(
@@ -130,13 +134,15 @@ export const History = (props: { model: Model; id: string; kept: Kept }) => {
         const last = all.at(-1);
         const grew = before !== undefined && keyOf(last) !== keyOf(before.all.at(-1));
         const own = last !== undefined && (!("seq" in last) || last.sender_id === props.model.me);
+        const wrote = grew && own && before.all.length < all.length;
         const came = before === undefined ? [] : since(before.all, all);
         if (came.length > 0 && (wasAway || !visible())) returned();
+        if (wrote) chose();
         queueMicrotask(() => {
           if (seekMark) {
             // Nobody sees where it would go, and its sizes are not known before somebody does.
             if (visible()) seek();
-          } else if (!shift && (atNewest() || (grew && own && before.all.length < all.length))) toNewest();
+          } else if (!shift && (atNewest() || wrote)) toNewest();
           look();
           if (box.scrollHeight <= box.clientHeight + FETCH_WITHIN) older();
         });
@@ -168,7 +174,7 @@ export const History = (props: { model: Model; id: string; kept: Kept }) => {
       // Read elsewhere meanwhile, or before: nothing is new any more.
       if (unread(props.kept) === 0) {
         setNewFrom(null);
-        seekMark = false;
+        chose();
       }
       if (!visible()) return;
       if (seekMark) seek();
@@ -199,7 +205,17 @@ export const History = (props: { model: Model; id: string; kept: Kept }) => {
 
   return (
     <div class="history-place">
-      <div ref={box} class="history" tabindex="0" role="region" aria-label={t("chat.messages")} aria-busy={busy()}>
+      <div
+        ref={box}
+        class="history"
+        tabindex="0"
+        role="region"
+        aria-label={t("chat.messages")}
+        aria-busy={busy()}
+        onWheel={chose}
+        onPointerDown={chose}
+        onKeyDown={chose}
+      >
         <Show when={lines().all.length === 0} fallback={<div class="history-space" />}>
           <div class="beginning-alone">{beginning()}</div>
         </Show>
@@ -225,7 +241,14 @@ export const History = (props: { model: Model; id: string; kept: Kept }) => {
         </div>
       </Show>
       <Show when={!atNewest()}>
-        <button type="button" class="latest" onClick={toNewest}>
+        <button
+          type="button"
+          class="latest"
+          onClick={() => {
+            chose();
+            toNewest();
+          }}
+        >
           <Show when={waiting() > 0}>
             <span class="latest-count">{t("chat.latest.new", { count: waiting() })}</span>
           </Show>

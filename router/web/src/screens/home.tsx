@@ -84,6 +84,7 @@ export const Home = (props: { model: Model }) => {
   });
   onCleanup(() => {
     document.title = "Skep";
+    hideKeys();
   });
 
   return (

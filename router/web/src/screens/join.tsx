@@ -61,16 +61,16 @@ export default function Join() {
   );
 
   return (
-    <Switch
-      fallback={
+    <Switch>
+      {/* First: what has never come, read, would hold back the whole page. */}
+      <Match when={preview.loading}>
         <main class="welcome">
           <div class="card card-centre">
             <Mark />
             <Waiting />
           </div>
         </main>
-      }
-    >
+      </Match>
       <Match when={preview.error}>
         <main class="welcome">
           <div class="card card-centre">

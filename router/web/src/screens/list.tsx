@@ -3,7 +3,7 @@
 import { VList, type VListHandle } from "virtua/solid";
 import { createEffect, createMemo, createSignal, on, onCleanup, Show } from "solid-js";
 import { t } from "../i18n";
-import { unread } from "../store/state";
+import { lastActive, unread } from "../store/state";
 import { short } from "../text/time";
 import { Avatar } from "../ui/avatar";
 import { Button, IconButton } from "../ui/button";
@@ -58,7 +58,7 @@ export const List = (props: { model: Model; current: string | null; onNew: () =>
         <IconButton label={t("settings.title")} onClick={() => go({ is: "settings" })}>
           <Gear />
         </IconButton>
-        <IconButton label={t("list.start")} keys="N" onClick={props.onNew}>
+        <IconButton label={t("list.start")} letter="N" onClick={props.onNew}>
           <Plus />
         </IconButton>
       </header>
@@ -103,7 +103,7 @@ export const Nothing = (props: { onNew: () => void }) => (
 const Me = (props: { model: Model }) => {
   const me = () => props.model.person(props.model.me);
   return (
-    <IconButton label={t("settings.profile")} class="me" onClick={() => go({ is: "settings" })}>
+    <IconButton label={t("settings.profile")} onClick={() => go({ is: "settings" })}>
       <Avatar id={props.model.me} name={nameOf(me(), "")} image={me()?.image_url} size="s" />
     </IconButton>
   );
@@ -126,14 +126,19 @@ const Row = (props: { model: Model; id: string; current: boolean }) => {
   const draft = () => (props.current ? "" : props.model.draft(props.id).trim());
   const unsent = createMemo(() => props.model.unsent(props.id));
   const failed = () => unsent().some((u) => u.status.is === "failed");
+  /** The own one that has no place yet, where it is the newest; one that failed long ago is not. */
+  const newestOwn = () => {
+    const [k, own] = [kept(), unsent().at(-1)];
+    return own?.status.is === "failed" && k !== undefined && own.at < lastActive(k) ? undefined : own;
+  };
   const time = () => {
-    const at = unsent().at(-1)?.at ?? kept()?.last?.sent_at;
+    const at = newestOwn()?.at ?? kept()?.last?.sent_at;
     return at === undefined ? "" : short(at);
   };
   const waitsFor = () => t(props.model.live() ? "message.sending" : "message.waiting");
   const preview = () => {
     const k = kept();
-    const waits = unsent().at(-1);
+    const waits = newestOwn();
     if (waits !== undefined) return t("list.preview.you", { text: waits.text.slice(0, 160) });
     return k === undefined ? "" : previewOf(props.model, k);
   };

@@ -1,7 +1,7 @@
 // Who is in it: by joining, in pages, with what an admin may do.
 
 import { DropdownMenu } from "@kobalte/core/dropdown-menu";
-import { createSignal, For, Show } from "solid-js";
+import { createSignal, For, onMount, Show } from "solid-js";
 import { t } from "../i18n";
 import { ApiError, type Member } from "../net/http";
 import type { Profile, Role } from "../protocol";
@@ -12,6 +12,7 @@ import { createAsked, Shown } from "../ui/asked";
 import { Avatar } from "../ui/avatar";
 import { Button } from "../ui/button";
 import { ask } from "../ui/dialog";
+import { isTouch } from "../ui/focus";
 import { Dots } from "../ui/icons";
 import { say, sayError } from "../ui/toast";
 import { block, blockedBy, type Blocks } from "../view/blocks";
@@ -36,17 +37,17 @@ export const Members = (props: { model: Model; kept: Kept; isAdmin: boolean }) =
     const { members, next_cursor } = await props.model.http.members(id());
     return { members, cursor: next_cursor };
   });
-  const change = (how: (members: Member[]) => Member[]): void => {
-    const now = known.value();
-    if (now !== null) known.set({ ...now, members: how(now.members) });
-  };
+  const change = (how: (members: Member[]) => Member[]): void => known.change((now) => ({ ...now, members: how(now.members) }));
   const more = async (from: string): Promise<void> => {
     setBusy(true);
     try {
       const page = await props.model.http.members(id(), from);
-      const before = known.value()?.members ?? [];
-      const here = new Set(before.map((m) => m.user_id));
-      known.set({ members: [...before, ...page.members.filter((m) => !here.has(m.user_id))], cursor: page.next_cursor });
+      known.change((now) => {
+        // Meanwhile it began anew.
+        if (now.cursor !== from) return now;
+        const here = new Set(now.members.map((m) => m.user_id));
+        return { members: [...now.members, ...page.members.filter((m) => !here.has(m.user_id))], cursor: page.next_cursor };
+      });
     } catch (error) {
       sayError(error);
     }
@@ -165,9 +166,11 @@ const MemberMenu = (props: { model: Model; member: Member; isAdmin: boolean; blo
 
 const Add = (props: { model: Model; known: ReadonlySet<string>; onAdd: (people: Profile[]) => void }) => {
   const [people, setPeople] = createSignal<Profile[]>([]);
+  let box!: HTMLDivElement;
+  onMount(() => isTouch() || box.querySelector("input")?.focus());
   return (
-    <div class="add">
-      <PickPeople model={props.model} chosen={people()} without={props.known} onChosen={setPeople} autofocus />
+    <div ref={box} class="add">
+      <PickPeople model={props.model} chosen={people()} without={props.known} onChosen={setPeople} />
       <Button look="main" disabled={people().length === 0} onClick={() => props.onAdd(people())}>
         {t("details.add")}
       </Button>

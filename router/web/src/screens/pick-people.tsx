@@ -8,7 +8,7 @@ import { nameOf } from "../text/names";
 import { Avatar } from "../ui/avatar";
 import { Close, Search as Glass } from "../ui/icons";
 import type { Model } from "../view/model";
-import { createPeopleSearch, NoneFound, searchWords } from "./search";
+import { createPeopleSearch, empty, SearchEnd, searchWords } from "./search";
 
 export const PickPeople = (props: {
   model: Model;
@@ -38,7 +38,7 @@ export const PickPeople = (props: {
   let input!: HTMLInputElement;
   const clear = (): void => {
     setQuery("");
-    input.value = "";
+    empty(input);
   };
   const choose = (person: Profile | null): void => {
     if (person === null) return;
@@ -107,10 +107,11 @@ export const PickPeople = (props: {
           />
         </Base.Control>
         <Base.Listbox class="found-list people-list" aria-label={t("new.people")} />
-        <Show when={options().length === 0}>
-          <Show when={query().trim() !== ""} fallback={<p class="found-none">{t("new.people.hint")}</p>}>
-            <NoneFound search={search} query={query()} />
-          </Show>
+        <Show when={query().trim() === "" && options().length === 0}>
+          <p class="found-none">{t("new.people.hint")}</p>
+        </Show>
+        <Show when={query().trim() !== ""}>
+          <SearchEnd search={search} query={query()} none={options().length === 0} input={input} />
         </Show>
       </Base>
     </div>

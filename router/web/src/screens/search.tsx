@@ -4,9 +4,10 @@ import { Search as Base } from "@kobalte/core/search";
 import { createEffect, createMemo, createSignal, Match, on, onCleanup, Show, Switch } from "solid-js";
 import { t } from "../i18n";
 import type { Conversation, Profile } from "../protocol";
+import { isListed } from "../store/state";
 import { nameOf } from "../text/names";
 import { Avatar } from "../ui/avatar";
-import { focusComposer } from "../ui/focus";
+import { goOnWriting } from "../ui/focus";
 import { Close, KindIcon, Search as Glass } from "../ui/icons";
 import { sayError } from "../ui/toast";
 import { Failed, Waiting } from "../ui/asked";
@@ -27,18 +28,18 @@ export type Found =
 const folded = (text: string): string => text.normalize("NFKD").replace(/\p{M}/gu, "").toLocaleLowerCase();
 
 /** How far the asking is, and why it went wrong. */
-type Asked = { is: "asking" } | { is: "answered" } | { is: "failed"; why: string };
-export type PeopleSearch = { people: () => Profile[]; asked: () => Asked; again: () => void };
+type Progress = { is: "asking" } | { is: "answered" } | { is: "failed"; why: string };
+type PeopleSearch = { people: () => Profile[]; progress: () => Progress; again: () => void };
 
 /** People found by name, asked a moment after the last key. */
 export const createPeopleSearch = (model: Model, query: () => string): PeopleSearch => {
   const [answer, setAnswer] = createSignal<{ to: string; users: Profile[] }>({ to: "", users: [] });
-  const [asked, setAsked] = createSignal<Asked>({ is: "asking" });
+  const [progress, setProgress] = createSignal<Progress>({ is: "asking" });
   const [tries, setTries] = createSignal(0);
   createEffect(
     on([query, tries], ([typed]) => {
       const to = typed.trim();
-      setAsked({ is: "asking" });
+      setProgress({ is: "asking" });
       if (to === "") return setAnswer({ to, users: [] });
       let current = true;
       const timer = setTimeout(async () => {
@@ -46,9 +47,9 @@ export const createPeopleSearch = (model: Model, query: () => string): PeopleSea
           const { users } = await model.http.search(to.slice(0, 64));
           if (!current) return;
           setAnswer({ to, users });
-          setAsked({ is: "answered" });
+          setProgress({ is: "answered" });
         } catch (error) {
-          if (current) setAsked({ is: "failed", why: sentence(error) });
+          if (current) setProgress({ is: "failed", why: sentence(error) });
         }
       }, ASK_AFTER_MS);
       onCleanup(() => {
@@ -65,22 +66,35 @@ export const createPeopleSearch = (model: Model, query: () => string): PeopleSea
     const words = folded(typed).split(/\s+/u);
     return users.filter((user) => words.every((word) => folded(`${user.display_name} ${user.username}`).includes(word)));
   });
-  return { people, asked, again: () => setTries(tries() + 1) };
+  return { people, progress, again: () => setTries(tries() + 1) };
 };
 
-/** In the place of what was found. */
-export const NoneFound = (props: { search: PeopleSearch; query: string }) => {
+/** Empties it, for what listens to it too. */
+export const empty = (input: HTMLInputElement): void => {
+  input.value = "";
+  input.dispatchEvent(new InputEvent("input", { bubbles: true }));
+};
+
+/** Below what was found: that there may be more, why there is not, or that nothing was found. */
+export const SearchEnd = (props: { search: PeopleSearch; query: string; none: boolean; input: HTMLInputElement }) => {
   const why = () => {
-    const asked = props.search.asked();
-    return asked.is === "failed" ? asked.why : "";
+    const progress = props.search.progress();
+    return progress.is === "failed" ? progress.why : "";
+  };
+  const retry = (): void => {
+    props.search.again();
+    // The button goes with the sentence.
+    props.input.focus();
   };
   return (
     <Switch>
-      <Match when={props.search.asked().is === "answered"}>
-        <p class="found-none">{t("search.none", { query: props.query.trim() })}</p>
+      <Match when={props.search.progress().is === "answered"}>
+        <Show when={props.none}>
+          <p class="found-none">{t("search.none", { query: props.query.trim() })}</p>
+        </Show>
       </Match>
       <Match when={why() !== ""}>
-        <Failed why={why()} onRetry={props.search.again} />
+        <Failed why={why()} onRetry={retry} />
       </Match>
       <Match when={true}>
         <Waiting />
@@ -99,14 +113,15 @@ export const searchWords = () => ({
   listboxLabel: t("search"),
 });
 
-/** Opens the direct conversation with somebody, made if need be. */
+/** Opens the direct conversation with somebody, made if need be. A hidden one is back in the list. */
 export const talkTo = async (model: Model, user: string): Promise<void> => {
   const known = model.directWith(user);
-  if (known !== undefined) return open(known);
+  if (known !== undefined) open(known.info.conversation_id);
+  if (known !== undefined && isListed(known)) return;
   try {
     const { conversation } = await model.http.create({ kind: "direct", user_id: user }, uuidv7());
     model.listed(conversation);
-    open(conversation.conversation_id);
+    if (known === undefined) open(conversation.conversation_id);
   } catch (error) {
     sayError(error);
   }
@@ -138,7 +153,7 @@ export const Search = (props: { model: Model; query: string; onQuery: (query: st
       conversations.push({ is: "conversation", id, kind: kept.info.kind, title, username: peer?.username ?? "", image: peer?.image_url ?? null, avatar: kept.info.peer_id ?? id });
       if (conversations.length >= CONVERSATIONS) break;
     }
-    // Also whose conversation is hidden: it comes back when it is opened.
+    // Also whose conversation is hidden.
     const shown = new Set(conversations.map((c) => c.is === "conversation" && c.avatar));
     const others = search.people().filter((p) => !shown.has(p.user_id));
     return [...conversations, ...others.map((p): Found => ({ is: "person", id: p.user_id, title: nameOf(p, p.username), profile: p }))];
@@ -146,7 +161,7 @@ export const Search = (props: { model: Model; query: string; onQuery: (query: st
 
   const clear = (): void => {
     props.onQuery("");
-    input.value = "";
+    empty(input);
   };
   const chosen = async (one: Found | null): Promise<void> => {
     if (one === null) return;
@@ -155,7 +170,7 @@ export const Search = (props: { model: Model; query: string; onQuery: (query: st
     if (one.is === "conversation") open(one.id);
     else await talkTo(props.model, one.id);
     // After the list has done with the keys; it may be the one that is open.
-    setTimeout(focusComposer);
+    setTimeout(goOnWriting);
   };
 
   return (
@@ -212,9 +227,7 @@ export const Search = (props: { model: Model; query: string; onQuery: (query: st
       <Show when={props.query.trim() !== ""}>
         <div class="found">
           <Base.Listbox class="found-list" aria-label={t("search")} />
-          <Show when={found().length === 0}>
-            <NoneFound search={search} query={props.query} />
-          </Show>
+          <SearchEnd search={search} query={props.query} none={found().length === 0} input={input} />
         </div>
       </Show>
     </Base>

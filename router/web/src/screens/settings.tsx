@@ -52,15 +52,13 @@ export default function Settings(props: { model: Model; onClose: () => void }) {
 }
 
 const Profile = (props: { model: Model }) => {
-  // Not a resource: it would hold back the dialog's keys and focus until it has come.
-  const [me, setMe] = createSignal<Me | null>(null);
-  onMount(() => void props.model.http.me().then(setMe, sayError));
+  const me = createAsked(() => props.model.http.me());
   /** What others see is known before, so that nothing moves when the rest has come. */
-  const known = () => me() ?? props.model.person(props.model.me);
+  const known = () => me.value() ?? props.model.person(props.model.me);
   const [name, setName] = createSignal<string | null>(null);
   const [wrong, setWrong] = createSignal<string | undefined>();
   const learned = (now: Me): void => {
-    setMe(now);
+    me.change(() => now);
     props.model.learn([now]);
     say(t("saved"));
   };
@@ -93,7 +91,7 @@ const Profile = (props: { model: Model }) => {
             <p class="profile-line profile-centre">
               @{mine().username}
               <br />
-              {me()?.email ?? "\u00a0"}
+              {me.value()?.email ?? (me.why() || "\u00a0")}
             </p>
             <Field name="display_name" label={t("field.display_name")} value={shown()} onInput={setName} error={wrong()} maxLength={64} capitals="words" hint={t("field.display_name.hint")} />
             <Show when={shown().trim() !== mine().display_name}>
@@ -163,7 +161,7 @@ const Notifications = () => (
       when={permission() === "default" || permission() === "granted"}
       fallback={<p class="note">{t(permission() === "denied" ? "settings.notifications.denied" : "settings.notifications.unsupported")}</p>}
     >
-      <OnOff label={t("settings.notifications.on")} lead={t("settings.notifications.lead")} on={notificationsWanted()} onChange={(on) => void wantNotifications(on)} />
+      <OnOff label={t("settings.notifications.on")} lead={t("settings.notifications.lead")} on={notificationsWanted() && permission() === "granted"} onChange={(on) => void wantNotifications(on)} />
     </Show>
   </section>
 );

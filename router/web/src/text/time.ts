@@ -29,7 +29,7 @@ export const startDays = (): void => {
 };
 
 /** Days between two times, as the calendar of this place counts them. */
-export const daysAgo = (time: Date): number => Math.round((today() - new Date(time).setHours(0, 0, 0, 0)) / DAY_MS);
+const daysAgo = (time: Date): number => Math.round((today() - new Date(time).setHours(0, 0, 0, 0)) / DAY_MS);
 
 export const sameDay = (a: string, b: string): boolean => new Date(a).toDateString() === new Date(b).toDateString();
 

@@ -10,7 +10,8 @@ const SAY_AFTER_MS = 300;
 
 export type Asked<T> = {
   value: () => T | null;
-  set: (value: T) => void;
+  /** What became of it by what was done here. */
+  change: (how: (before: T) => T) => void;
   /** Why it did not come, as a sentence; empty otherwise. */
   why: () => string;
   load: () => Promise<void>;
@@ -20,17 +21,26 @@ export type Asked<T> = {
 export const createAsked = <T,>(ask: () => Promise<T>): Asked<T> => {
   const [value, setValue] = createSignal<T | null>(null);
   const [why, setWhy] = createSignal("");
-  const set = (now: T): void => void setValue(() => now);
+  let asked = 0;
+  let answered = 0;
+  /** Of several at a time, the last one counts. */
   const load = async (): Promise<void> => {
+    const turn = ++asked;
     setWhy("");
-    try {
-      set(await ask());
-    } catch (error) {
-      setWhy(sentence(error));
-    }
+    const [answer, problem] = await ask().then((now) => [{ now }, ""] as const, (error: unknown) => [null, sentence(error)] as const);
+    if (turn !== asked) return;
+    answered = turn;
+    if (answer !== null) setValue(() => answer.now);
+    setWhy(problem);
+  };
+  const change = (how: (before: T) => T): void => {
+    const before = value();
+    if (before !== null) setValue(() => how(before));
+    // What is on its way may be from before.
+    if (before === null || asked !== answered) void load();
   };
   onMount(() => void load());
-  return { value, set, why, load };
+  return { value, change, why, load };
 };
 
 /** What is there already stays, also when a later asking fails. */

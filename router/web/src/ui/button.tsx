@@ -2,6 +2,7 @@
 
 import { Tooltip } from "@kobalte/core/tooltip";
 import { splitProps, type JSX } from "solid-js";
+import { singleKeys } from "../view/shortcuts";
 
 type ButtonProps = JSX.ButtonHTMLAttributes<HTMLButtonElement> & { look?: "main" | "quiet" | "danger" | "plain"; busy?: boolean };
 
@@ -20,7 +21,7 @@ export const Button = (props: ButtonProps) => {
   );
 };
 
-export const IconButton = (props: { label: string; onClick?: (event: MouseEvent) => void; class?: string; disabled?: boolean; children: JSX.Element; ref?: (el: HTMLButtonElement) => void; keys?: string }) => (
+export const IconButton = (props: { label: string; onClick?: (event: MouseEvent) => void; class?: string; disabled?: boolean; children: JSX.Element; ref?: (el: HTMLButtonElement) => void; letter?: string }) => (
   <Tooltip openDelay={500} closeDelay={0} placement="bottom" gutter={4}>
     <Tooltip.Trigger
       as="button"
@@ -28,7 +29,7 @@ export const IconButton = (props: { label: string; onClick?: (event: MouseEvent)
       ref={props.ref}
       class={`icon-button ${props.class ?? ""}`}
       aria-label={props.label}
-      aria-keyshortcuts={props.keys}
+      aria-keyshortcuts={singleKeys() ? props.letter : undefined}
       disabled={props.disabled}
       onClick={props.onClick}
     >

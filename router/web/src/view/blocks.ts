@@ -26,17 +26,16 @@ const make = (model: Model): Blocks => {
   const all = createAsked<ReadonlySet<string>>(async () => new Set((await model.http.blocks()).user_ids));
   // Others may have been blocked on another device.
   createEffect(on(model.live, (live) => live && void all.load(), { defer: true }));
-  const now = (): ReadonlySet<string> => all.value() ?? new Set();
   return {
     all,
-    has: (user) => now().has(user),
+    has: (user) => all.value()?.has(user) === true,
     block: async (user) => {
       await model.http.block(user);
-      all.set(new Set([...now(), user]));
+      all.change((now) => new Set([...now, user]));
     },
     unblock: async (user) => {
       await model.http.unblock(user);
-      all.set(new Set([...now()].filter((id) => id !== user)));
+      all.change((now) => new Set([...now].filter((id) => id !== user)));
     },
   };
 };

@@ -51,7 +51,7 @@ export class Model {
   private readonly list = createSignal<void>(undefined, { equals: false });
   private readonly unsentSignal = createSignal<void>(undefined, { equals: false });
   private readonly phaseSignal = createSignal<void>(undefined, { equals: false });
-  /** A text that goes back to where it was written. */
+  /** What is being written anew, by what went back to it. */
   readonly returned = createSignal<{ conversation_id: ConversationId; text: string } | null>(null);
   private readonly wanted = new Map<UserId, number>();
   private gathering: ReturnType<typeof setTimeout> | undefined;
@@ -158,8 +158,8 @@ export class Model {
   }
 
   /** The direct conversation with somebody, if there is one here. */
-  directWith(user: UserId): ConversationId | undefined {
-    for (const [id, kept] of this.state.conversations) if (kept.info.peer_id === user) return id;
+  directWith(user: UserId): Kept | undefined {
+    for (const kept of this.state.conversations.values()) if (kept.info.peer_id === user) return kept;
     return undefined;
   }
 
@@ -173,10 +173,12 @@ export class Model {
     this.dispatch({ is: "send", conversation_id, client_message_id: uuidv7(), text });
   }
 
-  /** An own message that was not sent, and will not be. */
-  discard(unsent: Unsent): void {
-    this.dispatch({ is: "discard", client_message_id: unsent.client_message_id });
-    this.returned[1](unsent);
+  /** An own message that was not sent, and will not be: its text goes back to what is being written. */
+  discard({ conversation_id, client_message_id, text }: Unsent): void {
+    const draft = [this.state.drafts.get(conversation_id) ?? "", text].filter((part) => part.trim() !== "").join("\n");
+    this.dispatch({ is: "discard", client_message_id });
+    this.dispatch({ is: "draft", conversation_id, text: draft });
+    this.returned[1]({ conversation_id, text: draft });
   }
 
   read(conversation_id: ConversationId, seq: Seq): void {
