@@ -65,8 +65,9 @@ test("who was not there goes on where they were, be it they or the network", asy
   await comesBack("unseen", 40);
   network.cut();
   await page.getByText("Waiting for network").first().waitFor();
-  // More than a return brings at once: those between are fetched after the newest.
+  // More than a return brings at once: those between come a while after the newest.
   for (let n = 1; n <= 80; n++) await ben.send(id, `offline ${n}`);
+  network.weather.latencyMs = 300;
   network.back();
   await page.evaluate(() => dispatchEvent(new Event("online")));
   await comesBack("offline", 80);
