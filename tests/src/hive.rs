@@ -152,11 +152,11 @@ pub fn signal(pid: u32, signal: Signal) {
     _ = nix::sys::signal::kill(Pid::from_raw(pid as i32), signal);
 }
 
-/// The ports of a router and of its cells, held while it lives.
+/// The ports of a router and of its cells, held while it lives; none of those from which `skep up` takes its private ones.
 fn free_ports(cells: u32) -> Vec<HeldPort> {
     let hold = |router: u16| {
         let cells = (1..=cells as u16).map(|cell| router + 10 + cell);
         iter::once(router).chain(cells).map(HeldPort::at).collect::<io::Result<Vec<_>>>().ok()
     };
-    (0..1_000).map(|_| rand::random_range(20_000_u16..32_000)).find_map(hold).expect("some ports are free")
+    (0..1_000).map(|_| rand::random_range(10_000_u16..19_000)).find_map(hold).expect("some ports are free")
 }

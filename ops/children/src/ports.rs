@@ -5,9 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use socket2::{Domain, Socket, Type};
 
-/// A port that the system gives nobody else while this lives, for listening or for a connection, and at which whoever
-/// is told of it may listen: it is bound here, and shared with listeners (`SO_REUSEADDR`, as every server sets it).
-/// Until somebody listens, who comes to it is refused.
+/// A port that the system gives nobody else while this lives, for listening or for a connection, and that nobody else
+/// can hold. Whoever is told of it may listen there: it is bound here, and shared with listeners (`SO_REUSEADDR`, as
+/// every server sets it). Until somebody listens, who comes to it is refused.
 pub struct HeldPort {
     address: SocketAddr,
     _bound: Socket,

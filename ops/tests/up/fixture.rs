@@ -171,7 +171,7 @@ fn is_ready(address: &str) -> bool {
     get().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
 }
 
-/// A router's port and the socket port of one cell, below what the system hands out by itself.
+/// A router's port and the socket port of one cell, below what the system and `skep up` hand out by themselves.
 fn free_ports() -> [HeldPort; 2] {
     loop {
         let port = rand::random_range(10_000..19_000);

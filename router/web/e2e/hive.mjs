@@ -25,7 +25,7 @@ const free = (port) =>
 
 /** A router's port, with the cells' behind it free too. */
 const freePort = async () => {
-  for (let port = 21_000 + Math.floor(Math.random() * 5_000); ; port += 50) {
+  for (let port = 11_000 + Math.floor(Math.random() * 5_000); ; port += 50) {
     const all = await Promise.all([port, ...[1, 2, 3].map((n) => port + 10 + n)].map(free));
     if (all.every(Boolean)) return port;
   }

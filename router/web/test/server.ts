@@ -178,6 +178,7 @@ export class Server {
     const place = this.places.get(frame.conversation_id);
     const { ref, conversation_id, before, after } = frame;
     if (place === undefined) return void this.wire.push({ type: "error", ref, code: "not_found", detail: "" });
+    if (this.refuse === "not_allowed") return void this.wire.push({ type: "error", ref, code: "not_allowed", detail: "" });
     const end = place.left !== null && place.kind !== "hidden" ? place.left : place.log.length;
     const readable = place.log.filter((m) => m.seq >= place.info.first_seq && m.seq <= end);
     // Pages may be short.

@@ -2,12 +2,21 @@
 
 import { describe, expect, it } from "vitest";
 import type { Event, Outcome } from "../src/store/event";
-import { hole, isListed, unread } from "../src/store/state";
+import { hole, isListed, unread, type Kept, type State } from "../src/store/state";
 import { Store } from "../src/store/store";
 import { ME, random, Server } from "./server";
 
 const SEEDS = Number(process.env["SEEDS"] ?? 150);
 const STEPS = 250;
+
+/** What the screens read of the conversations. */
+const shown = (state: State): Map<string, string> =>
+  new Map(
+    [...state.conversations].map(([id, { info, head, read, messages, floor, last, left, fetch, older }]) => [
+      id,
+      JSON.stringify([info, head, read, messages.length, floor, last?.seq, left, fetch.is === "hopeless", older.is]),
+    ]),
+  );
 
 class World {
   readonly chance;
@@ -32,7 +41,13 @@ class World {
   }
 
   apply(event: Event): Outcome {
+    const before = shown(this.store.state);
     const outcome = this.store.apply(structuredClone(event), this.now);
+    // The screens follow what was touched, and nothing else.
+    const after = shown(this.store.state);
+    for (const id of new Set([...before.keys(), ...after.keys()])) {
+      if (before.get(id) !== after.get(id)) expect(outcome.touched.conversations, `${event.is} has changed it`).toContain(id);
+    }
     this.replica.apply(structuredClone(event), this.now);
     for (const id of outcome.touched.cut.keys()) {
       for (const seq of this.disk.get(id)?.keys() ?? []) {
@@ -266,6 +281,28 @@ describe("the store", () => {
     expect(world.store.state).toEqual(before);
     world.apply({ is: "counted", conversation_id: "g_unknown" as never, members: 2 });
     expect(world.store.state.conversations.size).toBe(1);
+    world.judge();
+  });
+
+  it("says so when a hole cannot be filled", () => {
+    const world = new World(6);
+    const id = world.server.create("group");
+    const kept = () => world.store.state.conversations.get(id);
+    world.server.otherWrites(id);
+    world.connect();
+    world.settle();
+    world.lose();
+    for (let n = 0; n < 80; n++) world.server.otherWrites(id);
+    world.connect();
+    world.server.weather("not_allowed");
+    while (world.deliver());
+    expect(kept()?.fetch.is).toBe("hopeless");
+    expect(hole(kept() as Kept)).toEqual([2, 31]);
+    // What is listed anew is asked for again.
+    world.lose();
+    world.server.otherWrites(id);
+    world.connect();
+    world.settle();
     world.judge();
   });
 

@@ -9,7 +9,10 @@ use skep_tests::{Door, Hive, eventually, signal};
 use crate::{SKEP, load::Load};
 
 /// A second process for a cell, which waits for its shard. Ends with its value.
-struct Standby(Child, #[expect(dead_code, reason = "held for it")] Vec<HeldPort>);
+struct Standby {
+    process: Child,
+    _ports: Vec<HeldPort>,
+}
 
 impl Standby {
     /// Of the same configuration, but for the addresses.
@@ -48,7 +51,7 @@ impl Standby {
             .stderr(log)
             .spawn()
             .unwrap();
-        let standby = Self(child, ports);
+        let standby = Self { process: child, _ports: ports };
         let (waits, admin) = (Duration::from_secs(40), Door::new(format!("http://{admin}")));
         eventually(waits, "the standby waits", async || {
             let health = admin.try_call(hyper::Method::GET, "/healthz", None, None, None).await;
@@ -64,8 +67,8 @@ impl Standby {
 
 impl Drop for Standby {
     fn drop(&mut self) {
-        signal(self.0.id(), Signal::SIGTERM);
-        _ = self.0.wait();
+        signal(self.process.id(), Signal::SIGTERM);
+        _ = self.process.wait();
     }
 }
 

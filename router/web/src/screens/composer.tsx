@@ -1,12 +1,12 @@
 // Where one writes. What is written and not sent is kept as a draft.
 
-import { createEffect, createMemo, createSignal, on, onCleanup, onMount, Show, untrack } from "solid-js";
+import { createMemo, createSignal, onCleanup, onMount, Show, untrack } from "solid-js";
 import { t } from "../i18n";
 import { TEXT_BYTES, TEXT_CHARS } from "../protocol";
 import { countChars } from "../text/names";
 import { goOnWriting, isTouch } from "../ui/focus";
 import { Send } from "../ui/icons";
-import type { Model } from "../view/model";
+import { below, type Model } from "../view/model";
 
 const DRAFT_AFTER_MS = 300;
 /** The counter is shown when so few are left. */
@@ -47,17 +47,6 @@ export const Composer = (props: { model: Model; id: string }) => {
     keepDraft();
     grow();
   };
-  createEffect(
-    on(
-      props.model.returned[0],
-      (back) => {
-        if (back?.conversation_id !== props.id) return;
-        put(back.text);
-        goOnWriting();
-      },
-      { defer: true },
-    ),
-  );
   const typed = (): void => {
     setText(area.value);
     grow();
@@ -78,12 +67,19 @@ export const Composer = (props: { model: Model; id: string }) => {
   };
 
   onMount(() => {
+    props.model.composers.set(props.id, (back) => {
+      put(below(area.value, back));
+      goOnWriting();
+    });
     area.value = text();
     grow();
     // What stands in front keeps the keys.
     if (!isTouch() && document.querySelector("[role=dialog]") === null) area.focus();
   });
-  onCleanup(keepDraft);
+  onCleanup(() => {
+    props.model.composers.delete(props.id);
+    keepDraft();
+  });
 
   return (
     <form

@@ -99,6 +99,7 @@ export const History = (props: { model: Model; id: string; kept: Kept }) => {
     // What lies before it may be on its way: older ones, or a hole.
     const allCame = kept.floor > from ? !hasOlder(kept) : kept.fetch.is === "hopeless";
     if (!allCame && keyOf(all[at]) !== from) {
+      stay();
       toNewest();
       if (kept.floor > from) older();
       return;
@@ -119,13 +120,18 @@ export const History = (props: { model: Model; id: string; kept: Kept }) => {
     });
   };
   let settling = 0;
-  /** Who is there, or scrolls, jumps or writes, is where they want to be. */
-  const chose = (): void => {
-    seekMark = false;
+  const stay = (): void => {
     cancelAnimationFrame(settling);
     settling = 0;
   };
-  onCleanup(chose);
+  onCleanup(stay);
+  /** Who scrolls, jumps or writes is where they want to be, as who has reached the place is. */
+  const chose = (): void => {
+    stay();
+    if (!seekMark) return;
+    seekMark = false;
+    look();
+  };
 
   createEffect(
     on(
@@ -176,7 +182,7 @@ export const History = (props: { model: Model; id: string; kept: Kept }) => {
         setNewFrom(null);
         chose();
       }
-      if (!visible()) return;
+      if (!visible()) return stay();
       if (seekMark) seek();
       look();
     };
@@ -212,7 +218,7 @@ export const History = (props: { model: Model; id: string; kept: Kept }) => {
         role="region"
         aria-label={t("chat.messages")}
         aria-busy={busy()}
-        onWheel={chose}
+        on:wheel={{ handleEvent: chose, passive: true }}
         onPointerDown={chose}
         onKeyDown={chose}
       >

@@ -63,7 +63,7 @@ export default function Join() {
   return (
     <Switch>
       {/* First: what has never come, read, would hold back the whole page. */}
-      <Match when={preview.loading}>
+      <Match when={preview.loading && preview.error === undefined}>
         <main class="welcome">
           <div class="card card-centre">
             <Mark />
@@ -78,7 +78,7 @@ export default function Join() {
             <h1 class="card-title">{lost() ? t("link.gone") : t("link.title")}</h1>
             <p class="note">{lost() ? t("link.gone.lead") : sentence(preview.error)}</p>
             <Show when={!lost()}>
-              <Button look="main" onClick={() => void refetch()}>{t("retry")}</Button>
+              <Button look="main" busy={preview.loading} onClick={() => void refetch()}>{t("retry")}</Button>
             </Show>
             <Button onClick={() => go({ is: "list" })}>{t("link.home")}</Button>
           </div>

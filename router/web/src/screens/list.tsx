@@ -126,7 +126,7 @@ const Row = (props: { model: Model; id: string; current: boolean }) => {
   const draft = () => (props.current ? "" : props.model.draft(props.id).trim());
   const unsent = createMemo(() => props.model.unsent(props.id));
   const failed = () => unsent().some((u) => u.status.is === "failed");
-  /** The own one that has no place yet, where it is the newest; one that failed long ago is not. */
+  /** The own one that has no place yet, unless it failed before something newer came. */
   const newestOwn = () => {
     const [k, own] = [kept(), unsent().at(-1)];
     return own?.status.is === "failed" && k !== undefined && own.at < lastActive(k) ? undefined : own;

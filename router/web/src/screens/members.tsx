@@ -77,7 +77,8 @@ export const Members = (props: { model: Model; kept: Kept; isAdmin: boolean }) =
     act(props.model.http.addMembers(id(), users), ({ added, not_added }) => {
       say(not_added.length > 0 ? t("new.not_added", { count: not_added.length }) : t("details.added", { count: added.length }));
       const joined_at = new Date().toISOString();
-      if (known.value()?.cursor === null) change((all) => [...all, ...added.map((user_id): Member => ({ user_id, role: "member", joined_at }))]);
+      const joined = added.map((user_id): Member => ({ user_id, role: "member", joined_at }));
+      known.change((now) => (now.cursor === null ? { ...now, members: [...now.members, ...joined] } : now));
     });
 
   return (

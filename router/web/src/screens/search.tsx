@@ -113,18 +113,17 @@ export const searchWords = () => ({
   listboxLabel: t("search"),
 });
 
-/** Opens the direct conversation with somebody, made if need be. A hidden one is back in the list. */
+/** Opens the direct conversation with somebody, made if need be. A hidden one comes back to the list. */
 export const talkTo = async (model: Model, user: string): Promise<void> => {
-  const known = model.directWith(user);
-  if (known !== undefined) open(known.info.conversation_id);
-  if (known !== undefined && isListed(known)) return;
-  try {
+  const make = async (): Promise<Conversation> => {
     const { conversation } = await model.http.create({ kind: "direct", user_id: user }, uuidv7());
     model.listed(conversation);
-    if (known === undefined) open(conversation.conversation_id);
-  } catch (error) {
-    sayError(error);
-  }
+    return conversation;
+  };
+  const known = model.directWith(user);
+  if (known === undefined) return make().then((made) => open(made.conversation_id), sayError);
+  open(known.info.conversation_id);
+  if (!isListed(known)) void make().catch(sayError);
 };
 
 export const Search = (props: { model: Model; query: string; onQuery: (query: string) => void; searching: number }) => {

@@ -154,8 +154,13 @@ export class History {
   private fruitless(kept: Kept): void {
     if (kept.fetch.is !== "asked") return;
     const fruitless = kept.fetch.fruitless + 1;
-    kept.fetch =
-      fruitless >= FRUITLESS ? { is: "hopeless" } : { is: "waits", at: this.work.now + AGAIN_MS, fruitless };
+    if (fruitless >= FRUITLESS) this.giveUp(kept);
+    else kept.fetch = { is: "waits", at: this.work.now + AGAIN_MS, fruitless };
+  }
+
+  private giveUp(kept: Kept): void {
+    kept.fetch = { is: "hopeless" };
+    this.work.touch(kept);
   }
 
   refused(ask: Fetched, frame: ServerFrame & { type: "error" }): void {
@@ -169,7 +174,7 @@ export class History {
     } else if (again) {
       this.fruitless(kept);
     } else {
-      kept.fetch = { is: "hopeless" };
+      this.giveUp(kept);
     }
     this.feed();
   }

@@ -10,7 +10,7 @@ const SAY_AFTER_MS = 300;
 
 export type Asked<T> = {
   value: () => T | null;
-  /** What became of it by what was done here. */
+  /** Changes what is shown, after it was changed at the server. */
   change: (how: (before: T) => T) => void;
   /** Why it did not come, as a sentence; empty otherwise. */
   why: () => string;
@@ -27,11 +27,13 @@ export const createAsked = <T,>(ask: () => Promise<T>): Asked<T> => {
   const load = async (): Promise<void> => {
     const turn = ++asked;
     setWhy("");
-    const [answer, problem] = await ask().then((now) => [{ now }, ""] as const, (error: unknown) => [null, sentence(error)] as const);
-    if (turn !== asked) return;
-    answered = turn;
-    if (answer !== null) setValue(() => answer.now);
-    setWhy(problem);
+    try {
+      const answer = await ask();
+      if (turn === asked) setValue(() => answer);
+    } catch (error) {
+      if (turn === asked) setWhy(sentence(error));
+    }
+    answered = Math.max(answered, turn);
   };
   const change = (how: (before: T) => T): void => {
     const before = value();

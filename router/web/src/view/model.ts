@@ -38,6 +38,9 @@ class Keyed<K> {
   }
 }
 
+/** One text below another, if that says anything. */
+export const below = (text: string, more: string): string => (text.trim() === "" ? more : `${text}\n${more}`);
+
 export type Over = "revoked" | "here";
 
 export class Model {
@@ -51,8 +54,9 @@ export class Model {
   private readonly list = createSignal<void>(undefined, { equals: false });
   private readonly unsentSignal = createSignal<void>(undefined, { equals: false });
   private readonly phaseSignal = createSignal<void>(undefined, { equals: false });
-  /** What is being written anew, by what went back to it. */
-  readonly returned = createSignal<{ conversation_id: ConversationId; text: string } | null>(null);
+  /** Where one writes, as far as it is shown: takes back a text that was given up. */
+  readonly composers = new Map<ConversationId, (text: string) => void>();
+  private readonly givenUp = new Set<string>();
   private readonly wanted = new Map<UserId, number>();
   private gathering: ReturnType<typeof setTimeout> | undefined;
   private waiting: Touched[] = [];
@@ -175,10 +179,13 @@ export class Model {
 
   /** An own message that was not sent, and will not be: its text goes back to what is being written. */
   discard({ conversation_id, client_message_id, text }: Unsent): void {
-    const draft = [this.state.drafts.get(conversation_id) ?? "", text].filter((part) => part.trim() !== "").join("\n");
+    // Until the tab that leads has done so, it is still shown in the others.
+    if (this.givenUp.has(client_message_id)) return;
+    this.givenUp.add(client_message_id);
     this.dispatch({ is: "discard", client_message_id });
-    this.dispatch({ is: "draft", conversation_id, text: draft });
-    this.returned[1]({ conversation_id, text: draft });
+    const put = this.composers.get(conversation_id);
+    if (put !== undefined) put(text);
+    else this.dispatch({ is: "draft", conversation_id, text: below(this.state.drafts.get(conversation_id) ?? "", text) });
   }
 
   read(conversation_id: ConversationId, seq: Seq): void {
