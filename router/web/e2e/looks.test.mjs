@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AxeBuilder } from "./axe.mjs";
 import { at, bubble, newBrowser, openAt, PHONE, row, shoot } from "./browser.mjs";
+import { allByTab } from "./keys.mjs";
 import { Person, unused } from "./people.mjs";
 import { browser, hive, person, strangers, until } from "./story.mjs";
 
@@ -69,7 +70,7 @@ test("on a phone the newest message is whole, and long names stay within the scr
   assert.equal(await within(page.getByRole("button", { name: "Close" })), true);
 });
 
-test("nothing that axe knows is wrong, in light and dark, on desk and phone", async () => {
+test("nothing that axe knows is wrong, in light and dark, on desk and phone, and the keys get everywhere", async () => {
   const [anna, ben] = await strangers();
   const { conversation } = await ben.write([anna], "Look at https://example.org");
   await anna.send(conversation.conversation_id, "I do");
@@ -79,6 +80,7 @@ test("nothing that axe knows is wrong, in light and dark, on desk and phone", as
   const clean = async (page, what) => {
     const { violations } = await new AxeBuilder(page).analyze();
     assert.deepEqual(violations.map((v) => [what, v.id, ...v.nodes.map((n) => n.html.slice(0, 400))]), []);
+    if (what.startsWith("light")) await allByTab(page, what);
   };
   const looks = [["light", {}], ["dark", { dark: true }], ["phone", { size: PHONE }], ["phone-dark", { size: PHONE, dark: true }]];
   for (const [look, options] of looks) {
@@ -97,7 +99,7 @@ test("nothing that axe knows is wrong, in light and dark, on desk and phone", as
     await page.getByRole("combobox", { name: "Search" }).fill(ben.username.slice(0, 6));
     await page.getByRole("option", { name: "Ben Okafor" }).first().waitFor();
     await clean(page, `${look}: search`);
-    await page.keyboard.press("Escape");
+    await page.getByRole("combobox", { name: "Search" }).press("Escape");
     await row(page, "Ben Okafor").click();
     await bubble(page, "I do").waitFor();
     await page.getByText("Offline", { exact: true }).or(page.getByText(/Last seen/)).first().waitFor();
@@ -107,6 +109,10 @@ test("nothing that axe knows is wrong, in light and dark, on desk and phone", as
     await page.getByRole("button", { name: "Leave" }).waitFor();
     await page.getByText("Ben Okafor").last().waitFor();
     await clean(page, `${look}: details`);
+    await page.getByRole("button", { name: "Leave" }).click();
+    await page.getByRole("alertdialog").waitFor();
+    await clean(page, `${look}: question`);
+    await page.keyboard.press("Escape");
     await page.goto(`${hive.url}/#settings`);
     await page.getByText("This device").waitFor();
     await clean(page, `${look}: settings`);

@@ -220,6 +220,17 @@ test("a channel is joined by its link, also by who has no account yet", async ()
   await bubble(here, "Sweet!").waitFor();
   const gone = await openAt(await newBrowser(browser), `${hive.url}/c/0000aaaaaaaaaaaaaaaaaaaa`);
   await gone.getByText("This link does not work any more").waitFor();
+  // Who tries again without a network can go on trying: the keys stay there.
+  const away = await newBrowser(browser);
+  let tries = 0;
+  await away.route("**/v1/links/*", (route) => (tries += 1) && route.abort("connectionreset"));
+  const waits = await openAt(away, link);
+  for (const times of [1, 2, 3]) {
+    await until(() => tries, times);
+    await waits.getByRole("button", { name: "Try again", disabled: false }).waitFor();
+    if (times === 1) await waits.getByRole("button", { name: "Try again" }).focus();
+    await waits.keyboard.press("Enter");
+  }
 });
 
 test("two tabs are one: one connection, one state, and the second goes on when the first is closed", async () => {

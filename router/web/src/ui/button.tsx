@@ -4,17 +4,23 @@ import { Tooltip } from "@kobalte/core/tooltip";
 import { splitProps, type JSX } from "solid-js";
 import { singleKeys } from "../view/shortcuts";
 
-type ButtonProps = JSX.ButtonHTMLAttributes<HTMLButtonElement> & { look?: "main" | "quiet" | "danger" | "plain"; busy?: boolean };
+type ButtonProps = Omit<JSX.ButtonHTMLAttributes<HTMLButtonElement>, "onClick"> & { look?: "main" | "quiet" | "danger" | "plain"; busy?: boolean; onClick?: () => void };
 
 export const Button = (props: ButtonProps) => {
-  const [own, rest] = splitProps(props, ["look", "busy", "class", "children"]);
+  const [own, rest] = splitProps(props, ["look", "busy", "class", "children", "onClick"]);
+  // Not disabled while it is busy: that would take the keys away from it.
+  const pressed = (event: MouseEvent): void => {
+    if (own.busy === true) event.preventDefault();
+    else own.onClick?.();
+  };
   return (
     <button
       type="button"
       {...rest}
       class={`button button-${own.look ?? "quiet"} ${own.class ?? ""}`}
-      disabled={own.busy === true || rest.disabled === true}
+      aria-disabled={own.busy === true ? true : undefined}
       aria-busy={own.busy === true}
+      onClick={pressed}
     >
       {own.children}
     </button>

@@ -27,8 +27,9 @@ const keepFocus = () => {
       event.preventDefault();
       if (before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true });
     },
-    // What had them may go, such as the button of an entry that is removed by it.
+    // What had them may go, such as the button of an entry that is removed by it. Otherwise they are on their way.
     onFocusOut: (event: FocusEvent & { currentTarget: HTMLElement }): void => {
+      if (event.relatedTarget !== null) return;
       const dialog = event.currentTarget;
       queueMicrotask(() => {
         if (document.activeElement === document.body && dialog.isConnected) dialog.focus({ preventScroll: true });
