@@ -66,8 +66,21 @@ test("on a phone the newest message is whole, and long names stay within the scr
   await page.getByRole("button", { name: "Details", exact: true }).tap();
   await page.getByRole("button", { name: "Add people" }).tap();
   await page.getByRole("option", { name: /Maximiliane/ }).waitFor();
-  assert.equal(await within(page.getByRole("dialog")), true);
-  assert.equal(await within(page.getByRole("button", { name: "Close" })), true);
+  const title = () => page.getByRole("dialog").getByRole("heading", { name: "Details" }).evaluate((el) => el.offsetHeight);
+  const before = await title();
+  for (const letters of ["100%", "200%"]) {
+    // As large as the browser is told.
+    await page.evaluate((size) => (document.documentElement.style.fontSize = size), letters);
+    for (const what of [page.getByRole("dialog"), page.getByRole("button", { name: "Close" }), page.getByRole("button", { name: "Add", exact: true })]) {
+      assert.equal(await within(what), true, letters);
+    }
+  }
+  assert.ok((await title()) >= 1.9 * before);
+  await page.keyboard.press("Escape");
+  await shoot(page, "large-letters");
+  for (const what of [page.locator(".composer"), page.getByRole("button", { name: "Send" }), page.getByRole("button", { name: "Back" }), bubble(page, "the last of them")]) {
+    assert.equal(await within(what), true);
+  }
 });
 
 test("nothing that axe knows is wrong, in light and dark, on desk and phone, and the keys get everywhere", async () => {
@@ -158,6 +171,16 @@ test("text from right to left stands right, and does not turn what is around it"
   await dara.send(conversation.conversation_id, "فردا ".repeat(60).trim());
   const cut = (el) => [getComputedStyle(el).direction, el.scrollWidth > el.clientWidth];
   await until(() => row(page, "دارا").locator(".row-preview").evaluate(cut), ["rtl", true]);
+});
+
+test("in high contrast, what is chosen and what stands in front have lines", async () => {
+  const page = await at(browser, await person("Anna Weber"), { forcedColors: "active" });
+  await page.getByRole("button", { name: "New conversation" }).first().click();
+  const lines = (locator) => locator.evaluate((el) => getComputedStyle(el).borderTopWidth);
+  assert.equal(await lines(page.getByRole("dialog")), "1px");
+  assert.equal(await lines(page.getByRole("tab", { selected: true })), "1px");
+  assert.equal(await lines(page.getByRole("tab", { name: "Channel" })), "0px");
+  await shoot(page, "high-contrast");
 });
 
 test("who wants less motion gets none", async () => {

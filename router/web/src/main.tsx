@@ -14,6 +14,7 @@ import "./style/parts.css";
 import "./style/list.css";
 import "./style/conversation.css";
 import "./style/dialogs.css";
+import "./style/forced.css";
 
 const root = document.getElementById("app");
 if (root === null) throw new Error("the page has no place for the app");

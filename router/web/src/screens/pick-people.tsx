@@ -6,6 +6,7 @@ import { t } from "../i18n";
 import type { Profile } from "../protocol";
 import { nameOf } from "../text/names";
 import { Avatar } from "../ui/avatar";
+import { isTouch } from "../ui/focus";
 import { Close, Search as Glass } from "../ui/icons";
 import type { Model } from "../view/model";
 import { createPeopleSearch, empty, SearchEnd, searchWords } from "./search";
@@ -57,7 +58,10 @@ export const PickPeople = (props: {
                   type="button"
                   class="chip-close"
                   aria-label={t("new.unchoose", { name: nameOf(person, "") })}
-                  onClick={() => props.onChosen(props.chosen.filter((p) => p !== person))}
+                  onClick={() => {
+                    props.onChosen(props.chosen.filter((p) => p !== person));
+                    if (!isTouch()) input.focus();
+                  }}
                 >
                   <Close />
                 </button>
