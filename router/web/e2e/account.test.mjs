@@ -128,6 +128,57 @@ test("people are found by username and by words of their name, and an empty sear
   await page.getByText("You are offline").waitFor();
 });
 
+test("a notification tells of what nobody looks at, and goes when that is read or one logs out", async () => {
+  const [anna, ben] = await strangers();
+  const { conversation } = await ben.write([anna], "Before");
+  const page = await at(browser, anna);
+  await page.context().grantPermissions(["notifications"]);
+  await page.waitForFunction(() => navigator.serviceWorker.controller !== null);
+  await page.keyboard.press("Control+,");
+  await page.getByRole("switch", { name: "Tell me about new messages" }).press("Space");
+  await page.keyboard.press("Escape");
+  // Some systems take them back by themselves after a while: what counts is what is taken back here.
+  await page.evaluate(() => {
+    window.takenBack = [];
+    const { close } = Notification.prototype;
+    Notification.prototype.close = function () {
+      window.takenBack.push(this.body);
+      close.call(this);
+    };
+  });
+  const takenBack = (text) => until(() => page.evaluate((body) => window.takenBack.includes(body), text), true);
+  const told = () =>
+    page.evaluate(async () => {
+      const worker = await navigator.serviceWorker.getRegistration();
+      return (await worker.getNotifications()).map(({ title, body }) => [title, body]);
+    });
+  const say = async (text) => {
+    await look(page, false);
+    await ben.send(conversation.conversation_id, text);
+    await until(told, [["Ben Okafor", text]]);
+  };
+  await say("Is anybody there?");
+  // Read on another device.
+  await anna.call("PUT", `/v1/conversations/${conversation.conversation_id}/read`, { seq: 2 });
+  await takenBack("Is anybody there?");
+  await say("Hello?");
+  const [worker] = page.context().serviceWorkers();
+  await worker.evaluate(async () => {
+    const [notification] = await self.registration.getNotifications();
+    self.dispatchEvent(new NotificationEvent("notificationclick", { notification }));
+  });
+  await look(page, true);
+  await bubble(page, "Hello?").waitFor();
+  await page.keyboard.press("Escape");
+  await say("The next one at this machine need not know.");
+  await look(page, true);
+  await page.keyboard.press("Control+,");
+  await page.getByRole("button", { name: "Log out", exact: true }).last().click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Log out" }).click();
+  await page.getByRole("button", { name: "Create account" }).or(page.getByRole("button", { name: "Log in" })).first().waitFor();
+  await takenBack("The next one at this machine need not know.");
+});
+
 test("whom one blocks cannot write, until unblocked", async () => {
   const [anna, ben] = await strangers();
   const { conversation } = await ben.write([anna], "Buy my honey!");

@@ -40,10 +40,11 @@ self.addEventListener("notificationclick", (event) => {
   const id = event.notification.data?.id;
   event.waitUntil(
     self.clients.matchAll({ type: "window", includeUncontrolled: true }).then(async (windows) => {
-      const [first] = windows;
-      if (first === undefined) return self.clients.openWindow(`/#${id}`);
-      await first.focus();
-      first.postMessage({ open: id });
+      // Not one that reads the documents of the contract.
+      const app = windows.find((window) => new URL(window.url).pathname === "/");
+      if (app === undefined) return self.clients.openWindow(`/#${id}`);
+      app.postMessage({ open: id });
+      await app.focus();
     }),
   );
 });

@@ -6,6 +6,7 @@ import { unread } from "../store/state";
 import { focusComposer } from "../ui/focus";
 import { Mark } from "../ui/icons";
 import type { Model } from "../view/model";
+import { takeBack } from "../view/notify";
 import { go, hrefOf, open, place, up } from "../view/place";
 import { COMMAND, hideKeys, keysShown, showKeys, startShortcuts } from "../view/shortcuts";
 import { Conversation } from "./conversation";
@@ -81,9 +82,12 @@ export const Home = (props: { model: Model }) => {
     document.title = waiting > 0 ? `(${waiting}) Skep` : "Skep";
     if (waiting > 0) void navigator.setAppBadge?.(waiting).catch(() => {});
     else void navigator.clearAppBadge?.().catch(() => {});
+    // Before, it is not known what was read elsewhere.
+    if (props.model.live()) void takeBack((id) => props.model.unreadOf(id) === 0);
   });
   onCleanup(() => {
     document.title = "Skep";
+    void navigator.clearAppBadge?.().catch(() => {});
     hideKeys();
   });
 

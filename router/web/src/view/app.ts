@@ -3,7 +3,7 @@
 import { createRoot, createSignal } from "solid-js";
 import { eraseDisks } from "../disk/disk";
 import { Http } from "../net/http";
-import { notifyOf } from "./notify";
+import { notifyOf, takeBack } from "./notify";
 import { Model } from "./model";
 import { loadSession, onSessionElsewhere, saveSession, type Session } from "./session";
 
@@ -40,7 +40,7 @@ const end = async (why: "revoked" | "here"): Promise<void> => {
   setModel(null);
   was.stop("over");
   forget?.();
-  await eraseDisks(was.me);
+  await Promise.all([eraseDisks(was.me), takeBack(() => true)]);
 };
 
 export const logOut = async (): Promise<void> => {

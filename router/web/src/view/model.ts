@@ -133,6 +133,12 @@ export class Model {
     return this.state.conversations.get(id);
   }
 
+  /** How many messages of it are unread now; followed by nothing. */
+  unreadOf(id: ConversationId): number {
+    const kept = this.state.conversations.get(id);
+    return kept !== undefined && isListed(kept) ? unread(kept) : 0;
+  }
+
   unsent(id: ConversationId): Unsent[] {
     this.unsentSignal[0]();
     return this.state.unsent.filter((u) => u.conversation_id === id);

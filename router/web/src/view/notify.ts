@@ -34,8 +34,17 @@ export const notifyOf = (model: Model, message: Message): void => {
   void show(title, { body, tag, icon: "/icon-192.png", badge: "/icon-192.png", data: { id: tag } });
 };
 
+const registration = (): Promise<ServiceWorkerRegistration | undefined> => navigator.serviceWorker?.getRegistration().catch(() => undefined);
+
+/** Those of conversations for which it holds need not be told any more: read, be it elsewhere, or not this person's. */
+export const takeBack = async (isOver: (conversation_id: string) => boolean): Promise<void> => {
+  if (permitted() !== "granted") return;
+  const worker = await registration();
+  for (const shown of (await worker?.getNotifications()) ?? []) if (isOver(shown.tag)) shown.close();
+};
+
 const show = async (title: string, options: NotificationOptions): Promise<void> => {
-  const worker = await navigator.serviceWorker?.getRegistration().catch(() => undefined);
+  const worker = await registration();
   if (worker?.active) return worker.showNotification(title, options);
   const shown = new Notification(title, options);
   shown.onclick = () => {
