@@ -17,6 +17,8 @@ const NEAR = 48;
 const FETCH_WITHIN = 1_200;
 /** Unread ones are shown from the first on, if they are not more than this. */
 const MARK_WITHIN = 140;
+/** So much of what was read already is shown above them, in pixels, where there is room. */
+const ABOVE_MARK = 96;
 /** The place to begin at is reached within this, or never. */
 const SETTLE_MS = 500;
 /** So many new messages are read out at most: of more, the last ones. */
@@ -105,7 +107,7 @@ export const History = (props: { model: Model; id: string; kept: Kept }) => {
       return;
     }
     if (at < 0) return chose();
-    list?.scrollToIndex(at, { align: "start", offset: -96 });
+    list?.scrollToIndex(at, { align: "start", offset: -Math.min(ABOVE_MARK, box.clientHeight / 4) });
     // Lines that were never shown are measured in the frame after.
     if (settling === 0) settling = requestAnimationFrame(() => settle(performance.now() + SETTLE_MS));
   };
