@@ -2,7 +2,7 @@
 // `{name}` is filled in; a text with `.one` and `.other` is chosen by `count`, as the language counts. What runs from
 // right to left is set apart where it is filled in, so that it does not turn what stands around it.
 
-import { createSignal } from "solid-js";
+import { createMemo, createRoot, createSignal } from "solid-js";
 import { loadChoice, saveChoice } from "../view/session";
 import en from "./en.json";
 
@@ -20,8 +20,7 @@ const [language, setLanguage] = createSignal<Language>("en");
 export { language };
 
 /** For dates and numbers: the person's own variant of the language where the browser names one. */
-export const locale = (): string =>
-  navigator.languages?.find((l) => l.split("-")[0] === language()) ?? language();
+export const locale = createRoot(() => createMemo((): string => globalThis.navigator?.languages?.find((l) => l.split("-")[0] === language()) ?? language()));
 
 const FROM_RIGHT = /[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Adlam}]/u;
 const setApart = (text: string): string => (FROM_RIGHT.test(text) ? `\u2068${text}\u2069` : text);

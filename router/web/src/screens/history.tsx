@@ -152,7 +152,8 @@ export const History = (props: { model: Model; id: string; kept: Kept }) => {
             if (visible()) seek();
           } else if (!shift && (atNewest() || wrote)) toNewest();
           look();
-          if (box.scrollHeight <= box.clientHeight + FETCH_WITHIN) older();
+          // Not asked of the page, which would have to be laid out for it.
+          if (list === undefined || list.scrollSize <= list.viewportSize + FETCH_WITHIN) older();
         });
         if (came.length > 0) announce(came.slice(-READ_OUT));
       },
@@ -227,7 +228,8 @@ export const History = (props: { model: Model; id: string; kept: Kept }) => {
         <Show when={lines().all.length === 0} fallback={<div class="history-space" />}>
           <div class="beginning-alone">{beginning()}</div>
         </Show>
-        <Virtualizer ref={(handle) => (list = handle)} scrollRef={box} data={lines().all} shift={lines().shift} onScroll={scrolled} itemSize={44} bufferSize={400}>
+        {/* Without a size to begin with: those that were never shown are taken to be as the first ones, and so jump less. */}
+        <Virtualizer ref={(handle) => (list = handle)} scrollRef={box} data={lines().all} shift={lines().shift} onScroll={scrolled} bufferSize={400}>
           {(line, index) => (
             <>
               <Show when={index() === 0}>{beginning()}</Show>

@@ -3,13 +3,23 @@
 import { createSignal } from "solid-js";
 import { locale } from "../i18n";
 
-const cache = new Map<string, Intl.DateTimeFormat>();
-const format = (options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat => {
-  const key = locale() + JSON.stringify(options);
-  let formatter = cache.get(key);
-  if (formatter === undefined) cache.set(key, (formatter = new Intl.DateTimeFormat(locale(), options)));
-  return formatter;
+/** As the page's language has it; made when it is first wanted. */
+const format = (options: Intl.DateTimeFormatOptions): ((time: Date) => string) => {
+  let made: { of: string; by: Intl.DateTimeFormat } | undefined;
+  return (time) => {
+    const of = locale();
+    if (made?.of !== of) made = { of, by: new Intl.DateTimeFormat(of, options) };
+    return made.by.format(time);
+  };
 };
+const HOUR = format({ hour: "numeric", minute: "2-digit" });
+const WEEKDAY = format({ weekday: "short" });
+const DAY = format({ weekday: "long", day: "numeric", month: "long" });
+const DAY_OF_YEAR = format({ weekday: "long", day: "numeric", month: "long", year: "numeric" });
+const SHORT_DAY = format({ day: "numeric", month: "short" });
+const SHORT_DAY_OF_YEAR = format({ day: "numeric", month: "numeric", year: "2-digit" });
+const DATE = format({ dateStyle: "medium" });
+const FULL = format({ dateStyle: "full", timeStyle: "short" });
 
 const DAY_MS = 86_400_000;
 
@@ -31,9 +41,9 @@ export const startDays = (): void => {
 /** Days between two times, as the calendar of this place counts them. */
 const daysAgo = (time: Date): number => Math.round((today() - new Date(time).setHours(0, 0, 0, 0)) / DAY_MS);
 
-export const sameDay = (a: string, b: string): boolean => new Date(a).toDateString() === new Date(b).toDateString();
+export const sameDay = (a: string, b: string): boolean => new Date(a).setHours(0, 0, 0, 0) === new Date(b).setHours(0, 0, 0, 0);
 
-export const clock = (time: string | number): string => format({ hour: "numeric", minute: "2-digit" }).format(new Date(time));
+export const clock = (time: string | number): string => HOUR(new Date(time));
 
 /** Above the messages of a day. */
 export const dayName = (time: string): string => {
@@ -44,7 +54,7 @@ export const dayName = (time: string): string => {
     return word.charAt(0).toLocaleUpperCase(locale()) + word.slice(1);
   }
   const sameYear = date.getFullYear() === new Date(today()).getFullYear();
-  return format({ weekday: "long", day: "numeric", month: "long", ...(sameYear ? {} : { year: "numeric" }) }).format(date);
+  return (sameYear ? DAY : DAY_OF_YEAR)(date);
 };
 
 /** In the list: a time today, a weekday this week, else a date. */
@@ -52,13 +62,13 @@ export const short = (time: string | number): string => {
   const date = new Date(time);
   const ago = daysAgo(date);
   if (ago <= 0) return clock(time);
-  if (ago < 7) return format({ weekday: "short" }).format(date);
+  if (ago < 7) return WEEKDAY(date);
   const sameYear = date.getFullYear() === new Date(today()).getFullYear();
-  return format(sameYear ? { day: "numeric", month: "short" } : { day: "numeric", month: "numeric", year: "2-digit" }).format(date);
+  return (sameYear ? SHORT_DAY : SHORT_DAY_OF_YEAR)(date);
 };
 
-export const full = (time: string): string => format({ dateStyle: "full", timeStyle: "short" }).format(new Date(time));
-export const date = (time: string): string => format({ dateStyle: "medium" }).format(new Date(time));
+export const full = (time: string): string => FULL(new Date(time));
+export const date = (time: string): string => DATE(new Date(time));
 
 /** How long ago. */
 export const ago = (time: string, now = Date.now()): string => {
