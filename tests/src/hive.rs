@@ -152,7 +152,8 @@ pub fn signal(pid: u32, signal: Signal) {
     _ = nix::sys::signal::kill(Pid::from_raw(pid as i32), signal);
 }
 
-/// The ports of a router and of its cells, held while it lives; none of those from which `skep up` takes its private ones.
+/// The ports of a router and of its cells, held while it lives; none of those from which `skep up` takes its private
+/// ones.
 fn free_ports(cells: u32) -> Vec<HeldPort> {
     let hold = |router: u16| {
         let cells = (1..=cells as u16).map(|cell| router + 10 + cell);

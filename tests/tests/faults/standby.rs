@@ -11,7 +11,7 @@ use crate::{SKEP, load::Load};
 /// A second process for a cell, which waits for its shard. Ends with its value.
 struct Standby {
     process: Child,
-    _ports: Vec<HeldPort>,
+    _ports: [HeldPort; 4],
 }
 
 impl Standby {
@@ -20,21 +20,15 @@ impl Standby {
         let folder = hive.data.join(format!("cell-{cell}"));
         let text = std::fs::read_to_string(folder.join("config.toml")).unwrap();
         let mut config: toml::Table = toml::from_str(&text).unwrap();
-        let mut ports = Vec::new();
-        let mut free = || {
-            let port = HeldPort::any().unwrap();
-            let address = port.address().to_string();
-            ports.push(port);
-            address
-        };
-        let (socket, admin) = (free(), free());
+        let ports: [_; 4] = std::array::from_fn(|_| HeldPort::any().unwrap());
+        let [socket, http, relay, admin] = ports.each_ref().map(|port| port.address().to_string());
         let listen = socket.clone();
         let socket_url = format!("ws://{socket}/v1/socket");
         for (key, value) in [
             ("socket_listen", socket),
             ("socket_url", socket_url.clone()),
-            ("http_listen", free()),
-            ("relay_listen", free()),
+            ("http_listen", http),
+            ("relay_listen", relay),
             ("admin_listen", admin.clone()),
             ("data_dir", folder.join("standby").display().to_string()),
         ] {

@@ -118,7 +118,6 @@ export const History = (props: { model: Model; id: string; kept: Kept }) => {
       const reached = mark !== undefined && mark.top >= view.top && mark.bottom <= view.bottom;
       if (!reached && performance.now() < end) return settle(end);
       chose();
-      scrolled();
     });
   };
   let settling = 0;
@@ -132,7 +131,7 @@ export const History = (props: { model: Model; id: string; kept: Kept }) => {
     stay();
     if (!seekMark) return;
     seekMark = false;
-    look();
+    scrolled();
   };
 
   createEffect(

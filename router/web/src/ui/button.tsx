@@ -18,7 +18,7 @@ export const Button = (props: ButtonProps) => {
       type="button"
       {...rest}
       class={`button button-${own.look ?? "quiet"} ${own.class ?? ""}`}
-      aria-disabled={own.busy === true ? true : undefined}
+      aria-disabled={own.busy || undefined}
       aria-busy={own.busy === true}
       onClick={pressed}
     >
@@ -27,16 +27,14 @@ export const Button = (props: ButtonProps) => {
   );
 };
 
-export const IconButton = (props: { label: string; onClick?: (event: MouseEvent) => void; class?: string; disabled?: boolean; children: JSX.Element; ref?: (el: HTMLButtonElement) => void; letter?: string }) => (
+export const IconButton = (props: { label: string; onClick: () => void; class?: string; children: JSX.Element; letter?: string }) => (
   <Tooltip openDelay={500} closeDelay={0} placement="bottom" gutter={4}>
     <Tooltip.Trigger
       as="button"
       type="button"
-      ref={props.ref}
       class={`icon-button ${props.class ?? ""}`}
       aria-label={props.label}
       aria-keyshortcuts={singleKeys() ? props.letter : undefined}
-      disabled={props.disabled}
       onClick={props.onClick}
     >
       {props.children}

@@ -188,10 +188,11 @@ export class Model {
     // Until the tab that leads has done so, it is still shown in the others.
     if (this.givenUp.has(client_message_id)) return;
     this.givenUp.add(client_message_id);
-    this.dispatch({ is: "discard", client_message_id });
     const put = this.composers.get(conversation_id);
     if (put !== undefined) put(text);
     else this.dispatch({ is: "draft", conversation_id, text: below(this.state.drafts.get(conversation_id) ?? "", text) });
+    // Last: whatever ends in between, the text is somewhere.
+    this.dispatch({ is: "discard", client_message_id });
   }
 
   read(conversation_id: ConversationId, seq: Seq): void {
